@@ -1,0 +1,1 @@
+"""Pledgebook's wire interface; each version is a subpackage of generated code."""
