@@ -1,0 +1,246 @@
+"""What the engine needs of the world, as Protocols: production wires the real things in, the simulator virtual ones.
+
+    Application   meaning of payloads: executor.Executor
+    Transport     other nodes: peers (gRPC streams)
+    Timers        one-shot timers of consensus: runtime
+    Clock         wall time: clock.SystemClock
+    Listener      who wants to know what happened: runtime (receipts, metrics, sync)
+    StorePort     the committed chain and state: store.Store
+
+All calls are synchronous and must not block on a peer. The engine makes them from the one thread that owns it; the
+implementations of Transport, Timers and Listener hand over to their own thread if they live in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from consensus.certificate import Certificate
+from consensus.evidence import Evidence
+from consensus.inputs import Timer
+from consensus.messages import BlockHash, Proposal, ValueMessage, Vote
+from consensus.validators import NodeId, ValidatorSet
+from registry.state import StateDelta, StateReader
+
+Message = Proposal | Vote | Certificate | ValueMessage
+
+
+# -- Application ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ValueInfo:
+    """What consensus must know of a payload; the payload's own header says it."""
+
+    height: int
+    block_hash: BlockHash
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltValue:
+    """A payload made by this node for it to propose."""
+
+    block_hash: BlockHash
+    payload: bytes
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The last committed block; height 0, the chain id, the genesis time and no certificate before the first one."""
+
+    height: int
+    block_hash: BlockHash
+    time_ms: int
+    certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A block that is on this node's disk, with its receipts in block order."""
+
+    height: int
+    block_hash: BlockHash
+    time_ms: int
+    entry_ids: tuple[bytes, ...]
+    receipts: tuple[bytes, ...]
+    header_bytes: bytes
+    certificate: bytes
+    synced: bool
+    """Taken from a peer with its certificate, not decided here."""
+
+
+class Application(Protocol):
+    """The seam between ordering and meaning; a payload is opaque to everything above it."""
+
+    def tip(self) -> Tip:
+        """The last committed block."""
+        ...
+
+    def validators(self, height: int) -> ValidatorSet:
+        """Who votes at `height`: known for every committed height and the two after."""
+        ...
+
+    def has_work(self) -> bool:
+        """Whether a block built now would carry an entry or evidence."""
+        ...
+
+    def identify(self, payload: bytes) -> ValueInfo:
+        """Read height, hash and time of a payload, cheaply. Raises BlockInvalid or MalformedEntry."""
+        ...
+
+    def prepare(self, height: int, round: int, now_ms: int) -> BuiltValue:
+        """Build a block on the tip, which is at `height - 1`, and remember its execution."""
+        ...
+
+    def validate(self, payload: bytes) -> ValueInfo:
+        """Execute a block on the tip and compare every root. Raises BlockInvalid."""
+        ...
+
+    def commit(self, payload: bytes, certificate: bytes) -> Committed:
+        """Make a decided block durable; it is on disk on return. Raises BlockInvalid, StoreFailed."""
+        ...
+
+    def add_evidence(self, evidence: Evidence) -> None:
+        """Keep evidence for a block that this node proposes."""
+        ...
+
+
+# -- The world ------------------------------------------------------------------------------------------------------
+
+
+class Transport(Protocol):
+    """Sending never waits and may lose: consensus repeats what matters."""
+
+    def broadcast(self, message: Message) -> None:
+        """To every other node, not to ourselves."""
+        ...
+
+    def send(self, peer: NodeId, message: Message) -> None:
+        """To one node."""
+        ...
+
+    def ask_value(self, height: int, block_hash: BlockHash) -> None:
+        """Ask the peers for the bytes behind a hash; the answer arrives as a ValueMessage."""
+        ...
+
+
+class Timers(Protocol):
+    """One-shot timers."""
+
+    def set(self, timer: Timer, after_ms: int) -> None:
+        """Call `Engine.handle([TimerElapsed(timer)])` after this long; setting an equal timer again restarts it."""
+        ...
+
+
+class Clock(Protocol):
+    """Wall time."""
+
+    def now_ms(self) -> int:
+        """Unix milliseconds; may step backwards."""
+        ...
+
+
+class Listener(Protocol):
+    """Told of what happened, after it is durable. Must return at once and not call the engine back."""
+
+    def committed(self, committed: Committed) -> None:
+        """A block is on disk."""
+        ...
+
+    def message_refused(self, peer: NodeId, reason: str) -> None:
+        """A peer sent what no correct node sends; dropped and to be counted."""
+        ...
+
+    def evidence_found(self, evidence: Evidence) -> None:
+        """A validator signed two conflicting things."""
+        ...
+
+    def behind(self, height: int) -> None:
+        """Peers vote at `height`, beyond our next one: time to fetch certified blocks (a claim, checked by the fetch)."""
+        ...
+
+
+# -- Store ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRecord:
+    """All that one committed block adds to the store; written in one transaction or not at all."""
+
+    height: int
+    block_hash: bytes
+    header_bytes: bytes
+    block: bytes
+    certificate: bytes
+    entry_ids: tuple[bytes, ...]
+    receipts: tuple[bytes, ...]
+    history_nodes: Mapping[tuple[int, int], bytes]
+    delta: StateDelta
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A committed block as read back."""
+
+    height: int
+    header_bytes: bytes
+    block: bytes
+    certificate: bytes
+
+
+class SnapshotPort(StateReader, Protocol):
+    """One consistent view at the last committed height; every lookup answers as of it."""
+
+    @property
+    def height(self) -> int:
+        """The last committed height of this view; 0 before the first block."""
+        ...
+
+    def block_hash(self, height: int) -> bytes | None:
+        """The hash of a committed block; at height 0 the chain id."""
+        ...
+
+    def header(self, height: int) -> bytes | None:
+        """Header bytes."""
+        ...
+
+    def block(self, height: int) -> bytes | None:
+        """Block bytes."""
+        ...
+
+    def certificate(self, height: int) -> bytes | None:
+        """The certificate of this very block."""
+        ...
+
+    def receipts(self, height: int) -> tuple[bytes, ...] | None:
+        """All receipts of a block, in order."""
+        ...
+
+    def locate_entry(self, entry_id: bytes) -> tuple[int, int] | None:
+        """Height and index of a committed entry."""
+        ...
+
+    def history_node(self, level: int, index: int) -> bytes | None:
+        """A complete node of the history tree."""
+        ...
+
+
+class StorePort(Protocol):
+    """The committed chain and state. One writer; any number of readers, also in other processes."""
+
+    def read(self) -> AbstractContextManager[SnapshotPort]:
+        """A view at the last committed height."""
+        ...
+
+    def commit_genesis(self, delta: StateDelta) -> None:
+        """Write the state of height 0 into a store that is empty; a store that has it is left alone."""
+        ...
+
+    def commit(self, record: BlockRecord) -> None:
+        """Write the next block; durable and whole on return. Raises StoreFailed."""
+        ...
