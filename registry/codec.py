@@ -1,0 +1,260 @@
+"""Canonical msgpack, and the shapes that turn it into frozen types.
+
+Guarantees: one value has exactly one encoding, and `unpack` accepts nothing else. Arrays, integers from 0 to 2^63-1,
+byte strings and NFC text are the whole vocabulary: no maps, floats, nil, booleans, negative numbers or extensions.
+The size is checked before anything is parsed, the depth before anything is built, and at last the value is packed again
+and compared with the input, so two byte strings never mean the same signed thing.
+
+A `Shape` describes one field. It is used in both directions, so a value that could not be read back cannot be written.
+Every failure is `MalformedEntry` with the path of the field.
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgpack
+
+from .errors import MalformedEntry
+from .limits import AMOUNT_MAX, NESTING_DEPTH_MAX
+
+T = TypeVar("T")
+T_co = TypeVar("T_co")
+E = TypeVar("E", bound=IntEnum)
+
+
+def pack(raw: object) -> bytes:
+    """Canonical bytes of nested tuples of ints, bytes and str. Values come from shapes, which have checked them."""
+    # A packer of its own per call: a shared one is not safe when two threads encode at once.
+    return bytes(msgpack.packb(raw, use_bin_type=True))
+
+
+def unpack(data: bytes, bytes_max: int) -> Any:
+    """The one value that `data` canonically encodes, as nested tuples.
+
+    Raises MalformedEntry when it is longer than `bytes_max`, deeper than NESTING_DEPTH_MAX, or not canonical.
+    """
+    if len(data) > bytes_max:
+        raise MalformedEntry(f"{len(data)} bytes, at most {bytes_max} are allowed")
+    try:
+        raw = msgpack.unpackb(
+            data,
+            raw=False,
+            use_list=False,
+            strict_map_key=True,
+            unicode_errors="strict",
+            ext_hook=_refuse_extension,
+            max_map_len=0,
+            max_ext_len=0,
+        )
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+        raise MalformedEntry(f"not canonical msgpack: {type(error).__name__}") from error
+    _check_vocabulary(raw, NESTING_DEPTH_MAX)
+    if pack(raw) != data:
+        raise MalformedEntry("not the canonical encoding of its value")
+    return raw
+
+
+def _refuse_extension(code: int, data: bytes) -> object:
+    raise ValueError(f"extension type {code}")
+
+
+def _check_vocabulary(raw: object, depth_left: int) -> None:
+    kind = type(raw)
+    if kind is tuple:
+        if depth_left == 0:
+            raise MalformedEntry(f"nested deeper than {NESTING_DEPTH_MAX}")
+        for item in raw:  # type: ignore[attr-defined]  # kind is tuple; an isinstance here costs a tenth of decoding
+            _check_vocabulary(item, depth_left - 1)
+    elif kind is int:
+        if not 0 <= raw <= AMOUNT_MAX:  # type: ignore[operator]  # kind is int
+            raise MalformedEntry(f"integer {raw} is outside 0 .. 2^63-1")
+    elif kind is not bytes and kind is not str:
+        raise MalformedEntry(f"a {kind.__name__} is not allowed")
+
+
+class Shape(Protocol[T]):
+    """One field of a signed or stored structure, in both directions."""
+
+    def decode(self, raw: object, path: str) -> T: ...
+
+    def encode(self, value: T, path: str) -> object: ...
+
+
+class Uint:
+    """An integer from `low` to `high`; a bool is not an integer."""
+
+    def __init__(self, high: int = AMOUNT_MAX, low: int = 0) -> None:
+        self.low, self.high = low, high
+
+    def decode(self, raw: object, path: str) -> int:
+        if type(raw) is not int:
+            raise MalformedEntry(f"must be an integer, not {type(raw).__name__}", path=path)
+        if not self.low <= raw <= self.high:
+            raise MalformedEntry(f"{raw} is outside {self.low} .. {self.high}", path=path)
+        return raw
+
+    encode = decode
+
+
+class Flag:
+    """A truth value, as the integer 0 or 1."""
+
+    def decode(self, raw: object, path: str) -> bool:
+        if type(raw) is int and raw in (0, 1):
+            return raw == 1
+        raise MalformedEntry("must be 0 or 1", path=path)
+
+    def encode(self, value: bool, path: str) -> int:
+        if type(value) is not bool:
+            raise MalformedEntry("must be True or False", path=path)
+        return int(value)
+
+
+class Text:
+    """NFC text of `low` to `high` characters without control characters."""
+
+    def __init__(self, high: int, low: int = 1) -> None:
+        self.low, self.high = low, high
+
+    def decode(self, raw: object, path: str) -> str:
+        if type(raw) is not str:
+            raise MalformedEntry(f"must be text, not {type(raw).__name__}", path=path)
+        if not self.low <= len(raw) <= self.high:
+            raise MalformedEntry(
+                f"has {len(raw)} characters, allowed are {self.low} to {self.high}", path=path
+            )
+        if not raw.isprintable() and any(unicodedata.category(char)[0] == "C" for char in raw):
+            raise MalformedEntry("contains a control character", path=path)
+        if not raw.isascii() and not unicodedata.is_normalized("NFC", raw):
+            raise MalformedEntry("is not in Unicode normal form C", path=path)
+        return raw
+
+    encode = decode
+
+
+class Bytes:
+    """A byte string of exactly `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def decode(self, raw: object, path: str) -> bytes:
+        if type(raw) is not bytes:
+            raise MalformedEntry(f"must be bytes, not {type(raw).__name__}", path=path)
+        if len(raw) != self.size:
+            raise MalformedEntry(f"has {len(raw)} bytes, must have {self.size}", path=path)
+        return raw
+
+    encode = decode
+
+
+class Blob:
+    """A byte string of at most `high` bytes."""
+
+    def __init__(self, high: int) -> None:
+        self.high = high
+
+    def decode(self, raw: object, path: str) -> bytes:
+        if type(raw) is not bytes:
+            raise MalformedEntry(f"must be bytes, not {type(raw).__name__}", path=path)
+        if len(raw) > self.high:
+            raise MalformedEntry(f"has {len(raw)} bytes, at most {self.high} are allowed", path=path)
+        return raw
+
+    encode = decode
+
+
+class Choice(Generic[E]):
+    """One member of an IntEnum, by its number."""
+
+    def __init__(self, enum: type[E]) -> None:
+        self.enum = enum
+        self._by_number: dict[int, E] = {int(member): member for member in enum}
+
+    def decode(self, raw: object, path: str) -> E:
+        member = self._by_number.get(raw) if type(raw) is int else None
+        if member is None:
+            known = ", ".join(f"{int(m)} {m.name}" for m in self.enum)
+            raise MalformedEntry(f"unknown value {raw!r}; known are {known}", path=path)
+        return member
+
+    def encode(self, value: E, path: str) -> int:
+        if not isinstance(value, self.enum):
+            raise MalformedEntry(f"must be a {self.enum.__name__}", path=path)
+        return int(value)
+
+
+class Items(Generic[T]):
+    """An array of `low` to `high` items of one shape; with `ascending`, strictly ascending, so that a set has one form."""
+
+    def __init__(self, item: Shape[T], high: int, low: int = 0, *, ascending: bool = False) -> None:
+        self.item, self.low, self.high, self.ascending = item, low, high, ascending
+
+    def decode(self, raw: object, path: str) -> tuple[T, ...]:
+        if type(raw) is not tuple:
+            raise MalformedEntry(f"must be an array, not {type(raw).__name__}", path=path)
+        self._check_raw(raw, path)
+        decode = self.item.decode
+        return tuple([decode(item, f"{path}[{index}]") for index, item in enumerate(raw)])
+
+    def encode(self, value: tuple[T, ...], path: str) -> tuple[object, ...]:
+        if type(value) is not tuple:
+            raise MalformedEntry(f"must be a tuple, not {type(value).__name__}", path=path)
+        raw = tuple([self.item.encode(item, f"{path}[{index}]") for index, item in enumerate(value)])
+        self._check_raw(raw, path)
+        return raw
+
+    def _check_raw(self, raw: tuple[Any, ...], path: str) -> None:
+        if not self.low <= len(raw) <= self.high:
+            raise MalformedEntry(f"has {len(raw)} items, allowed are {self.low} to {self.high}", path=path)
+        if self.ascending:
+            try:
+                ordered = all(left < right for left, right in itertools.pairwise(raw))
+            except TypeError as error:
+                raise MalformedEntry("has items of different types", path=path) from error
+            if not ordered:
+                raise MalformedEntry("is not in strictly ascending order", path=path)
+
+
+class Optional_(Generic[T]):
+    """A value or nothing, as an array of one or no item (nil is not in the vocabulary)."""
+
+    def __init__(self, item: Shape[T]) -> None:
+        self.item = item
+
+    def decode(self, raw: object, path: str) -> T | None:
+        if raw == ():
+            return None
+        if type(raw) is not tuple or len(raw) != 1:
+            raise MalformedEntry("must be an array of no or one item", path=path)
+        return self.item.decode(raw[0], path)
+
+    def encode(self, value: T | None, path: str) -> tuple[object, ...]:
+        return () if value is None else (self.item.encode(value, path),)
+
+
+class Struct(Generic[T]):
+    """A frozen dataclass as an array of fixed arity, one shape per field, in the order given."""
+
+    def __init__(self, build: Callable[..., T], fields: Mapping[str, Shape[Any]]) -> None:
+        self.build = build
+        self.fields: tuple[tuple[str, Shape[Any]], ...] = tuple(fields.items())
+        self._decoders = tuple((name, shape.decode) for name, shape in self.fields)
+
+    def decode(self, raw: object, path: str) -> T:
+        if type(raw) is not tuple or len(raw) != len(self._decoders):
+            raise MalformedEntry(f"must be an array of {len(self._decoders)} items", path=path)
+        return self.build(
+            *[
+                decode(item, f"{path}.{name}")
+                for (name, decode), item in zip(self._decoders, raw, strict=True)
+            ]
+        )
+
+    def encode(self, value: T, path: str) -> tuple[object, ...]:
+        return tuple([shape.encode(getattr(value, name), f"{path}.{name}") for name, shape in self.fields])

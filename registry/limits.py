@@ -1,0 +1,51 @@
+"""Every bound of the formats, named, with its reason. Beyond one of them an entry or block is refused, never truncated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+AMOUNT_MAX: Final = 2**63 - 1  # fits a signed 64-bit integer of every database and of ISO 20022 tooling
+TIME_MS_MAX: Final = 253_402_300_799_999  # 9999-12-31: later dates do not print
+DAY_MAX: Final = 2_932_896  # 9999-12-31 as days since 1970-01-01
+HEIGHT_MAX: Final = 2**53  # exact in JSON readers that use doubles
+
+NESTING_DEPTH_MAX: Final = 8  # deepest legal entry has 6 levels
+ENTRY_BYTES_MAX: Final = 1 << 20  # 1,000 operations of about 600 bytes, with room
+OPERATIONS_MAX: Final = 1_000  # one portfolio
+SIGNATURES_MAX: Final = 16  # parties of one entry plus the association's governance keys
+MEMBER_ID_CHARS_MAX: Final = 64
+NODE_ID_CHARS_MAX: Final = 32
+VALID_FOR_MS_MAX: Final = (
+    30 * 86_400_000
+)  # an entry that waits longer than a month was forgotten, not delayed
+
+BLOCK_BYTES_MAX: Final = 4 << 20  # one proposal crosses a 100 Mbit/s link in about a third of a second
+BLOCK_ENTRIES_MAX: Final = 5_000
+BLOCK_OPERATIONS_MAX: Final = 10_000  # bounds what one block can cost to execute, whatever the entries' sizes
+CERTIFICATE_BYTES_MAX: Final = 16 << 10  # 100 validators: 6.4 KiB of signatures
+EVIDENCE_ITEMS_MAX: Final = 16
+EVIDENCE_BYTES_MAX: Final = 8 << 10
+EXPIRIES_PER_BLOCK_MAX: Final = 1_000  # what is left expires in the next block
+
+FINGERPRINT_EPOCH_MAX: Final = 2**32 - 1
+DELIVERIES_MAX: Final = 16  # transport documents behind one invoice
+EVIDENCE_COMMITMENTS_MAX: Final = 16
+INSTALMENTS_MAX: Final = 36  # three years of monthly instalments
+HOLDERS_MAX: Final = 32  # parts of one receivable, including emptied ones
+LIENS_MAX: Final = 32
+DISPOSALS_MAX: Final = 32
+SUSPICIONS_MAX: Final = 16  # receivables listed under one `similar` fingerprint
+KEYS_PER_MEMBER_MAX: Final = 8
+ROLES_MAX: Final = 8
+
+SEQUENCE_MAX: Final = 2**62
+SEQUENCE_WINDOW: Final = 1_024  # RFC 6479: several workers of one member submit at once
+QUANTITY_MAX: Final = 2**53
+
+VALIDATORS_MAX: Final = 100
+NODES_MAX: Final = 200
+CERTIFICATE_DER_BYTES_MAX: Final = 4 << 10
+GENESIS_BYTES_MAX: Final = 4 << 20
+GENESIS_MEMBERS_MAX: Final = 10_000
+LIEN_TERM_MS_MIN: Final = 30 * 86_400_000  # registration measures: one month to thirty years
+LIEN_TERM_MS_MAX: Final = 30 * 366 * 86_400_000

@@ -1,0 +1,78 @@
+"""Members of the consortium as the ledger knows them: roles, status, keys with their span of validity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from . import limits
+from .codec import Choice, Items, Optional_, Struct, Uint
+from .fingerprints import Numbering
+from .operations.fields import HASH, MEMBER_ID, PUBLIC_KEY
+from .operations.governance import Role
+from .signing import Tag
+
+FOREVER: Final = limits.HEIGHT_MAX
+
+
+class MemberStatus(IntEnum):
+    """SUSPENDED members may only release, pay and settle."""
+
+    ACTIVE = 1
+    SUSPENDED = 2
+    EXPELLED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MemberKey:
+    """Valid for blocks of `from_height` <= height < `until_height`."""
+
+    public_key: bytes
+    from_height: int
+    until_height: int
+
+    def is_valid_at(self, height: int) -> bool:
+        return self.from_height <= height < self.until_height
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    member_id: str
+    roles: tuple[Role, ...]
+    status: MemberStatus
+    numbering: Numbering
+    debtor_reference: bytes | None
+    keys: tuple[MemberKey, ...]
+
+    def has_key(self, public_key: bytes, height: int) -> bool:
+        return any(key.public_key == public_key and key.is_valid_at(height) for key in self.keys)
+
+
+MEMBER: Final = Struct(
+    Member,
+    {
+        "member_id": MEMBER_ID,
+        "roles": Items(Choice(Role), limits.ROLES_MAX, 1, ascending=True),
+        "status": Choice(MemberStatus),
+        "numbering": Choice(Numbering),
+        "debtor_reference": Optional_(HASH),
+        "keys": Items(
+            Struct(
+                MemberKey,
+                {
+                    "public_key": PUBLIC_KEY,
+                    "from_height": Uint(limits.HEIGHT_MAX),
+                    "until_height": Uint(limits.HEIGHT_MAX),
+                },
+            ),
+            limits.KEYS_PER_MEMBER_MAX,
+            1,
+        ),
+    },
+)
+
+
+def possession_message(chain_id: bytes, member_id: str, public_key: bytes) -> bytes:
+    """What a new key signs to show that its holder has the private half, for this chain and this member only."""
+    return Tag.POSSESSION + chain_id + public_key + member_id.encode()

@@ -1,0 +1,36 @@
+"""The shapes that operations share, and the row that makes a dataclass an operation type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .. import limits
+from ..codec import Bytes, Items, Struct, Text, Uint
+from ..identifiers import ID_BYTES
+from ..signing import SIGNATURE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class OperationType:
+    """`code` is what is signed and never changes; `name` is what receipts, logs and the command line say."""
+
+    code: int
+    name: str
+    build: type[Any]
+    shape: Struct[Any]
+
+
+MEMBER_ID: Final = Text(limits.MEMBER_ID_CHARS_MAX)
+RECEIVABLE_ID: Final = Bytes(ID_BYTES)
+LIEN_ID: Final = Bytes(ID_BYTES)
+HASH: Final = Bytes(32)
+PUBLIC_KEY: Final = Bytes(32)
+SIGNATURE: Final = Bytes(SIGNATURE_BYTES)
+AMOUNT: Final = Uint(
+    limits.AMOUNT_MAX
+)  # 0 passes here: AMOUNT_NOT_POSITIVE is a rule, so the attempt is on the record
+DAY: Final = Uint(limits.DAY_MAX)
+TIME_MS: Final = Uint(limits.TIME_MS_MAX)
+SUSPICIONS: Final = Items(RECEIVABLE_ID, limits.SUSPICIONS_MAX, ascending=True)
+MEMBERS: Final = Items(MEMBER_ID, limits.HOLDERS_MAX, 1, ascending=True)

@@ -1,0 +1,71 @@
+"""Governance: who belongs to the consortium."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from .. import limits
+from ..codec import Choice, Items, Optional_, Struct
+from ..fingerprints import Numbering
+from .fields import HASH, MEMBER_ID, PUBLIC_KEY, SIGNATURE, OperationType
+
+
+class Role(IntEnum):
+    """RULEBOOK, "Parties". A member may hold several."""
+
+    ASSOCIATION = 1
+    FACTOR = 2
+    EXPORTER = 3
+    DEBTOR = 4
+    INSURER = 5
+    ATTESTER = 6
+    AUDITOR = 7
+    COURT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEnrolment:
+    """A key with the proof that its holder has the private half: a signature over `possession_message`."""
+
+    public_key: bytes
+    possession: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolMember:
+    """Signed by the association's quorum; the subject signs by the possession proofs.
+
+    `debtor_reference` is the member's own keyed reference, fixed here, so that "assignor is not debtor" can be judged.
+    """
+
+    member: str
+    roles: tuple[Role, ...]
+    numbering: Numbering
+    debtor_reference: bytes | None
+    keys: tuple[KeyEnrolment, ...]
+
+
+TYPES: Final = (
+    OperationType(
+        1,
+        "EnrolMember",
+        EnrolMember,
+        Struct(
+            EnrolMember,
+            {
+                "member": MEMBER_ID,
+                "roles": Items(Choice(Role), limits.ROLES_MAX, 1, ascending=True),
+                "numbering": Choice(Numbering),
+                "debtor_reference": Optional_(HASH),
+                "keys": Items(
+                    Struct(KeyEnrolment, {"public_key": PUBLIC_KEY, "possession": SIGNATURE}),
+                    limits.KEYS_PER_MEMBER_MAX,
+                    1,
+                    ascending=True,
+                ),
+            },
+        ),
+    ),
+)

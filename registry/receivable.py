@@ -1,0 +1,322 @@
+"""One receivable: its record, its phases, and what of it is free. Everything about a receivable's state lives in this file.
+
+A receivable is born `live` and ends `settled` or `cancelled`; nothing leads back. What is owed is
+`outstanding = face - diluted - paid`, and it lies in parts, each with one holder: sum(parts) = outstanding, always. A part
+can carry liens; the liens that rank first on a part never exceed it, and a junior lien never exceeds the one it stands
+behind. So an amount can leave a receivable only once.
+
+Two views of a record are stored. The public one (`StatusSummary`) is what any member may see of a receivable that it can
+name; the private one is the record itself, for its parties. Both hang in the state tree under one key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Final
+
+from . import limits
+from .codec import Bytes, Choice, Flag, Items, Optional_, Struct, Text, Uint
+from .errors import InvariantViolation, Reason, Reference
+from .fingerprints import Fingerprints
+from .operations.existence import EVIDENCE, FINGERPRINTS, SCHEDULE, WAIVED, Defence, Evidence, Instalment
+from .operations.fields import AMOUNT, DAY, HASH, LIEN_ID, MEMBER_ID, RECEIVABLE_ID, TIME_MS
+
+
+class Phase(IntEnum):
+    LIVE = 2
+    SETTLED = 4
+    CANCELLED = 5
+
+
+# The table of allowed moves. (Future and overdue receivables come with their operations.)
+MOVES: Final[dict[Phase, frozenset[Phase]]] = {
+    Phase.LIVE: frozenset({Phase.SETTLED, Phase.CANCELLED}),
+    Phase.SETTLED: frozenset(),
+    Phase.CANCELLED: frozenset(),
+}
+
+
+class ConfirmationKind(IntEnum):
+    NONE = 0
+    EXPRESS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    kind: ConfirmationKind
+    amount: int
+    waived: tuple[Defence, ...]
+
+
+UNCONFIRMED: Final = Confirmation(ConfirmationKind.NONE, 0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one holder owns now. `since` is the operation that last gave it something; emptied parts stay until settlement."""
+
+    holder: str
+    amount: int
+    with_recourse: bool
+    since: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Disposal:
+    """What a holder has assigned away in all, and the last operation that did so: what a second disposal collides with."""
+
+    holder: str
+    amount: int
+    latest: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Lien:
+    """A pledge on the pledgor's part. Rank is by place on the chain; `behind` names the senior lien of a junior one."""
+
+    lien_id: bytes
+    pledgor: str
+    pledgee: str
+    amount: int
+    until_ms: int
+    behind: bytes | None
+    place: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Receivable:
+    receivable_id: bytes
+    place: Reference
+    exporter: str
+    debtor_reference: bytes
+    currency: str
+    face_amount: int
+    issue_date: int
+    due_date: int
+    fingerprints: Fingerprints
+    evidence: tuple[Evidence, ...]
+    schedule: tuple[Instalment, ...]
+    phase: Phase
+    confirmation: Confirmation
+    diluted: int
+    paid: int
+    disputed: int
+    parts: tuple[Part, ...]
+    disposals: tuple[Disposal, ...]
+    liens: tuple[Lien, ...]
+    changed_height: int
+
+    @property
+    def outstanding(self) -> int:
+        return self.face_amount - self.diluted - self.paid
+
+    def part_of(self, holder: str) -> Part | None:
+        for part in self.parts:
+            if part.holder == holder:
+                return part
+        return None
+
+    def amount_of(self, holder: str) -> int:
+        part = self.part_of(holder)
+        return part.amount if part else 0
+
+    def pledged_by(self, holder: str) -> int:
+        """Value of the holder's part that first-ranking liens take."""
+        return sum(lien.amount for lien in self.liens if lien.pledgor == holder and lien.behind is None)
+
+    def disposed_by(self, holder: str) -> Disposal | None:
+        for disposal in self.disposals:
+            if disposal.holder == holder:
+                return disposal
+        return None
+
+    def lien(self, lien_id: bytes) -> Lien | None:
+        for lien in self.liens:
+            if lien.lien_id == lien_id:
+                return lien
+        return None
+
+    def disputed_share(self, holder: str) -> int:
+        """The holder's share of what is disputed, in proportion to its part and rounded up against it."""
+        if self.disputed == 0:
+            return 0
+        return -(-self.disputed * self.amount_of(holder) // self.outstanding)
+
+    def parties(self) -> frozenset[str]:
+        """Members who may see the whole record. The debtor is known by reference only and is matched by the caller."""
+        members = {self.exporter}
+        members.update(part.holder for part in self.parts)
+        members.update(disposal.holder for disposal in self.disposals)
+        for lien in self.liens:
+            members.update((lien.pledgor, lien.pledgee))
+        return frozenset(members)
+
+    def move_to(self, phase: Phase) -> Receivable:
+        if phase not in MOVES[self.phase]:
+            raise InvariantViolation(f"a {self.phase.name} receivable cannot become {phase.name}")
+        return replace(self, phase=phase)
+
+
+@dataclass(frozen=True, slots=True)
+class FreeAmount:
+    """How much of a holder's part can be disposed of, and what takes the rest away."""
+
+    amount: int
+    reasons: tuple[Reason, ...]
+
+
+def free_amount(receivable: Receivable, holder: str, *, holder_suspended: bool = False) -> FreeAmount:
+    """part - pledged - disputed share, and 0 when settled, cancelled or the holder is suspended. With its reasons.
+
+    Source: RULEBOOK, "State of one receivable".
+    """
+    part = receivable.amount_of(holder)
+    if receivable.phase is not Phase.LIVE:
+        return FreeAmount(0, (Reason(receivable.phase.name.lower(), part),))
+    if holder_suspended:
+        return FreeAmount(0, (Reason("suspended", part),))
+    taken = (
+        Reason("pledged", receivable.pledged_by(holder)),
+        Reason("disputed", receivable.disputed_share(holder)),
+    )
+    reasons = tuple(reason for reason in taken if reason.amount > 0)
+    return FreeAmount(max(0, part - sum(reason.amount for reason in reasons)), reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSummary:
+    """What any member may see of a receivable it can name: amounts in minor units, and since which height they stand.
+
+    `free` is what could be disposed of by the present holders; `assigned` lies with others than the exporter.
+    """
+
+    receivable_id: bytes
+    phase: Phase
+    currency: str
+    outstanding: int
+    free: int
+    assigned: int
+    pledged: int
+    disputed: int
+    confirmed: int
+    since_height: int
+
+
+def summarise(receivable: Receivable) -> StatusSummary:
+    """The public view. Suspension of a holder is not folded in: it is the member's status, not the receivable's."""
+    holders = [part.holder for part in receivable.parts]
+    return StatusSummary(
+        receivable_id=receivable.receivable_id,
+        phase=receivable.phase,
+        currency=receivable.currency,
+        outstanding=receivable.outstanding,
+        free=sum(free_amount(receivable, holder).amount for holder in holders),
+        assigned=sum(part.amount for part in receivable.parts if part.holder != receivable.exporter),
+        pledged=sum(lien.amount for lien in receivable.liens if lien.behind is None),
+        disputed=receivable.disputed,
+        confirmed=receivable.confirmation.amount,
+        since_height=receivable.changed_height,
+    )
+
+
+def check_invariants(receivable: Receivable) -> None:
+    """The rulebook's invariants of one receivable. Raises InvariantViolation: only a bug of ours can break them."""
+    record = receivable
+    facts = (
+        ("sum(parts) = outstanding", sum(part.amount for part in record.parts) == record.outstanding),
+        ("paid + diluted <= face", 0 <= record.paid + record.diluted <= record.face_amount),
+        ("disputed <= outstanding", 0 <= record.disputed <= record.outstanding),
+        ("parts are not negative", all(part.amount >= 0 for part in record.parts)),
+        ("one part per holder", len({part.holder for part in record.parts}) == len(record.parts)),
+        ("liens <= part", all(record.pledged_by(p.holder) <= p.amount for p in record.parts)),
+        ("pledgor holds", all(record.part_of(lien.pledgor) for lien in record.liens)),
+        ("liens are positive", all(lien.amount > 0 for lien in record.liens)),
+        ("a closed receivable has no lien", record.phase is Phase.LIVE or not record.liens),
+        ("junior <= senior", all(_junior_fits(record, lien) for lien in record.liens)),
+        ("sum(schedule) = face", not record.schedule or _scheduled(record) == record.face_amount),
+    )
+    for name, holds in facts:
+        if not holds:
+            raise InvariantViolation(f"{name} does not hold", receivable=record.receivable_id.hex())
+
+
+def _junior_fits(record: Receivable, lien: Lien) -> bool:
+    if lien.behind is None:
+        return True
+    senior = record.lien(lien.behind)
+    return senior is not None and senior.pledgor == lien.pledgor and lien.amount <= senior.amount
+
+
+def _scheduled(record: Receivable) -> int:
+    return sum(instalment.amount for instalment in record.schedule)
+
+
+REFERENCE: Final = Struct(
+    Reference,
+    {
+        "subject": Bytes(32),
+        "height": Uint(limits.HEIGHT_MAX),
+        "entry_index": Uint(limits.BLOCK_ENTRIES_MAX),
+        "operation_index": Uint(limits.OPERATIONS_MAX),
+    },
+)
+STATUS_SUMMARY: Final = Struct(
+    StatusSummary,
+    {
+        "receivable_id": RECEIVABLE_ID,
+        "phase": Choice(Phase),
+        "currency": Text(3, 3),
+        "outstanding": AMOUNT,
+        "free": AMOUNT,
+        "assigned": AMOUNT,
+        "pledged": AMOUNT,
+        "disputed": AMOUNT,
+        "confirmed": AMOUNT,
+        "since_height": Uint(limits.HEIGHT_MAX),
+    },
+)
+_CONFIRMATION: Final = Struct(
+    Confirmation, {"kind": Choice(ConfirmationKind), "amount": AMOUNT, "waived": WAIVED}
+)
+_PART: Final = Struct(
+    Part, {"holder": MEMBER_ID, "amount": AMOUNT, "with_recourse": Flag(), "since": REFERENCE}
+)
+_DISPOSAL: Final = Struct(Disposal, {"holder": MEMBER_ID, "amount": AMOUNT, "latest": REFERENCE})
+_LIEN: Final = Struct(
+    Lien,
+    {
+        "lien_id": LIEN_ID,
+        "pledgor": MEMBER_ID,
+        "pledgee": MEMBER_ID,
+        "amount": AMOUNT,
+        "until_ms": TIME_MS,
+        "behind": Optional_(LIEN_ID),
+        "place": REFERENCE,
+    },
+)
+RECEIVABLE: Final = Struct(
+    Receivable,
+    {
+        "receivable_id": RECEIVABLE_ID,
+        "place": REFERENCE,
+        "exporter": MEMBER_ID,
+        "debtor_reference": HASH,
+        "currency": Text(3, 3),
+        "face_amount": AMOUNT,
+        "issue_date": DAY,
+        "due_date": DAY,
+        "fingerprints": FINGERPRINTS,
+        "evidence": EVIDENCE,
+        "schedule": SCHEDULE,
+        "phase": Choice(Phase),
+        "confirmation": _CONFIRMATION,
+        "diluted": AMOUNT,
+        "paid": AMOUNT,
+        "disputed": AMOUNT,
+        "parts": Items(_PART, limits.HOLDERS_MAX),
+        "disposals": Items(_DISPOSAL, limits.DISPOSALS_MAX),
+        "liens": Items(_LIEN, limits.LIENS_MAX),
+        "changed_height": Uint(limits.HEIGHT_MAX),
+    },
+)
