@@ -1,6 +1,6 @@
-"""Tendermint ordering of opaque payloads, as a state machine without I/O.
+"""Orders opaque payloads by Tendermint, following arXiv 1807.04938 line by line.
 
-The core is a function from an input to a list of effects; it reads no clock, opens nothing and knows no
-receivable. It guarantees agreement while less than a third of the power is faulty, provided its host performs the
-effects in order and persists before it sends. Timers, journal, network and the meaning of payloads are left to `node`.
+This package is a pure core: `driver.Driver.step(input) -> [effect]`. It reads no clock, no file, no socket and no random
+source, and it knows no receivable: it carries payload bytes and their digests. What the host must do with each effect,
+and in which order, is written in `effects`.
 """
