@@ -1,0 +1,203 @@
+"""Who is asking: members' access tokens, and how much each member may ask per second.
+
+A token is `authorization: pledgebook TEXT`, where TEXT is base64url without padding of
+pack([body, signature]) and body = pack([version, member, public_key, node_id, issued_ms, expires_ms]), signed under
+`Tag.ACCESS_TOKEN`. It names the node, so that a node cannot use it at another node in the member's name.
+
+Guarantees: a caller is known only by a token whose signature verifies, whose key the ledger records for that member at
+the present height, and whose life is at most ten minutes. Order of checks: size, decoding, audience and time, key,
+signature. Verified tokens are remembered, the member's key is looked up again at every new height.
+Leaves to others: what the caller may see (the services), and reading the member's record (`MemberDirectory`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Protocol
+
+from node.status import CallCode, CallRefused
+from registry.codec import Bytes, Struct, Text, Uint, pack, unpack
+from registry.errors import BadSignature, MalformedEntry
+from registry.limits import MEMBER_ID_CHARS_MAX, NODE_ID_CHARS_MAX, TIME_MS_MAX
+from registry.signing import PUBLIC_KEY_BYTES, SigningKey, Tag, verify
+
+SCHEME = "pledgebook "
+METADATA_KEY = "authorization"
+TOKEN_VERSION = 1
+TOKEN_LIFE_MS_MAX = 10 * 60_000
+# A member's clock may be ahead of the node's by this much.
+CLOCK_SKEW_MS_MAX = 60_000
+# Body (about 200 bytes) and signature in base64; anything longer is not a token.
+TOKEN_CHARS_MAX = 1_024
+# A few tokens for each of a large consortium's members; beyond it the oldest is verified again.
+VERIFIED_TOKENS_MAX = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a member states and signs to be known for a few minutes."""
+
+    version: int
+    member: str
+    public_key: bytes
+    node_id: str
+    issued_ms: int
+    expires_ms: int
+
+
+TOKEN_SHAPE: Struct[Token] = Struct(
+    Token,
+    {
+        "version": Uint(TOKEN_VERSION, TOKEN_VERSION),
+        "member": Text(MEMBER_ID_CHARS_MAX),
+        "public_key": Bytes(PUBLIC_KEY_BYTES),
+        "node_id": Text(NODE_ID_CHARS_MAX),
+        "issued_ms": Uint(TIME_MS_MAX),
+        "expires_ms": Uint(TIME_MS_MAX),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger says of a member at one height: its roles, by their names, and whether it is active."""
+
+    member: str
+    roles: frozenset[str]
+    active: bool
+
+
+class MemberDirectory(Protocol):
+    """The members as the ledger records them at the node's last committed height."""
+
+    def height(self) -> int: ...
+
+    def standing(self, member: str, public_key: bytes) -> Standing | None:
+        """The member's standing if this key is its valid key now, else None."""
+        ...
+
+
+def make_token(
+    key: SigningKey, member: str, node_id: str, issued_ms: int, life_ms: int = TOKEN_LIFE_MS_MAX
+) -> str:
+    """The metadata value with which `member` is known at `node_id` until issued_ms + life_ms."""
+    token = Token(TOKEN_VERSION, member, key.public_key, node_id, issued_ms, issued_ms + life_ms)
+    body = pack(TOKEN_SHAPE.encode(token, "token"))
+    signed = pack((body, key.sign(Tag.ACCESS_TOKEN + body)))
+    return SCHEME + base64.urlsafe_b64encode(signed).rstrip(b"=").decode("ascii")
+
+
+class Gate:
+    """Checks tokens for one node and remembers those that passed."""
+
+    def __init__(self, node_id: str, directory: MemberDirectory) -> None:
+        self._node_id = node_id
+        self._directory = directory
+        self._verified: OrderedDict[str, _Verified] = OrderedDict()
+
+    def admit(self, value: str | None, now_ms: int) -> Standing:
+        """The member behind a metadata value. Raises CallRefused."""
+        if value is None:
+            raise CallRefused(
+                CallCode.UNAUTHENTICATED, f"no {METADATA_KEY} metadata; expected '{SCHEME}TOKEN'"
+            )
+        known = self._verified.get(value)
+        if known is None:
+            known = self._check(value, now_ms)
+            self._verified[value] = known
+            if len(self._verified) > VERIFIED_TOKENS_MAX:
+                self._verified.popitem(last=False)
+        elif known.height != self._directory.height():
+            known = self._look_up(known.token)
+            self._verified[value] = known
+        if now_ms >= known.token.expires_ms:
+            del self._verified[value]
+            raise CallRefused(CallCode.UNAUTHENTICATED, "the access token has expired; make a new one")
+        return known.standing
+
+    def _check(self, value: str, now_ms: int) -> _Verified:
+        token, body, signature = _decode(value)
+        if token.node_id != self._node_id:
+            raise CallRefused(
+                CallCode.UNAUTHENTICATED,
+                f"the token is for node {token.node_id!r}, this is {self._node_id!r}",
+            )
+        if token.issued_ms > now_ms + CLOCK_SKEW_MS_MAX:
+            ahead_ms = token.issued_ms - now_ms
+            raise CallRefused(CallCode.UNAUTHENTICATED, f"the token is from the future by {ahead_ms} ms")
+        if not 0 < token.expires_ms - token.issued_ms <= TOKEN_LIFE_MS_MAX:
+            raise CallRefused(
+                CallCode.UNAUTHENTICATED, f"a token lives for at most {TOKEN_LIFE_MS_MAX} ms, and more than 0"
+            )
+        verified = self._look_up(token)
+        try:
+            verify(token.public_key, Tag.ACCESS_TOKEN + body, signature)
+        except BadSignature as error:
+            raise CallRefused(CallCode.UNAUTHENTICATED, "the token's signature does not verify") from error
+        return verified
+
+    def _look_up(self, token: Token) -> _Verified:
+        height = self._directory.height()
+        standing = self._directory.standing(token.member, token.public_key)
+        if standing is None:
+            raise CallRefused(
+                CallCode.UNAUTHENTICATED,
+                f"no valid key of {token.member} is {token.public_key.hex()} at height {height}",
+            )
+        return _Verified(token, standing, height)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    token: Token
+    standing: Standing
+    height: int  # at which the standing was looked up
+
+
+def _decode(value: str) -> tuple[Token, bytes, bytes]:
+    if len(value) > TOKEN_CHARS_MAX or not value.startswith(SCHEME):
+        raise CallRefused(
+            CallCode.UNAUTHENTICATED, f"expected '{SCHEME}TOKEN' of at most {TOKEN_CHARS_MAX} characters"
+        )
+    text = value.removeprefix(SCHEME)
+    try:
+        signed = unpack(
+            base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), TOKEN_CHARS_MAX
+        )
+        if type(signed) is not tuple or len(signed) != 2:
+            raise MalformedEntry("must be an array of 2 items", path="token")
+        body, signature = signed
+        if type(body) is not bytes or type(signature) is not bytes:
+            raise MalformedEntry("must hold two byte strings", path="token")
+        token = TOKEN_SHAPE.decode(unpack(body, TOKEN_CHARS_MAX), "token")
+    except (MalformedEntry, binascii.Error, ValueError) as error:
+        raise CallRefused(CallCode.UNAUTHENTICATED, f"the access token cannot be read: {error}") from error
+    return token, body, signature
+
+
+class RateLimit:
+    """A token bucket per member: a burst of one second's worth, refilled evenly.
+
+    Only admitted members have a bucket, so the number of buckets is bounded by the enrolment.
+    """
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._buckets: dict[str, tuple[float, int]] = {}  # member -> (what is left, at which monotonic ms)
+
+    def take(self, member: str, amount: int, now_ms: int) -> None:
+        """Take `amount` from the member's bucket. Raises CallRefused with the time after which it will be there."""
+        left, at_ms = self._buckets.get(member, (float(self._per_second), now_ms))
+        left = min(float(self._per_second), left + (now_ms - at_ms) * self._per_second / 1_000)
+        # A call larger than the whole bucket would never pass: it may empty a full one.
+        if left < min(amount, self._per_second):
+            missing = min(amount, self._per_second) - left
+            raise CallRefused(
+                CallCode.OVERLOADED,
+                f"{member} asks for more than {self._per_second} per second at this node",
+                retry_after_ms=max(1, round(missing * 1_000 / self._per_second)),
+            )
+        self._buckets[member] = (left - amount, now_ms)

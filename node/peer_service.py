@@ -1,0 +1,168 @@
+"""The incoming half of the talk between nodes.
+
+Guarantees: a peer is known by the pinned certificate that it proved in the TLS handshake, never by what it writes; a
+stream must begin with a Hello of this chain and this protocol; one stream per peer, a newer one replacing the older.
+A frame that cannot be a message is counted and dropped; a peer that sends many of them is cut off.
+Back-pressure: a frame is handed over before the next one is read, so a receiver that waits slows only this peer.
+Leaves to others: what a frame means (`PeerHandler`, the runtime), reading blocks (`BlockSource`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
+
+from grpc.aio import ServicerContext
+from structlog.typing import FilteringBoundLogger
+
+from consensus.errors import InvalidMessage
+from node.peers import PROTOCOL_VERSION
+from node.status import CallCode, CallRefused, abort
+from node.telemetry import Metrics
+from node.tls import authenticated_peer
+from node.wire import Received, read_frame
+from pledgebook.v1 import ledger_pb2, peer_pb2, peer_pb2_grpc
+
+HELLO_TIMEOUT_S = 10.0
+# A peer with a bug is told so by being cut off; a correct one never sends a single such frame.
+INVALID_FRAMES_MAX = 100
+FETCH_COUNT_MAX = 64
+# Ends an answer early: the asker continues at the next height.
+FETCH_BYTES_MAX = 16 * 1024 * 1024
+
+
+class PeerHandler(Protocol):
+    """Who takes what peers say."""
+
+    def hello(self) -> peer_pb2.Hello:
+        """This node's own greeting."""
+        ...
+
+    def peer_joined(self, peer: str, height: int) -> None:
+        """A peer's stream has begun with a fitting Hello; its height is a claim."""
+        ...
+
+    async def receive(self, peer: str, message: Received) -> None:
+        """Take one message; waiting here slows down this peer only."""
+        ...
+
+
+class BlockSource(Protocol):
+    """Committed blocks as they are stored."""
+
+    def certified_block(self, height: int) -> ledger_pb2.CertifiedBlock | None:
+        """The block with its certificate and receipts; None above the last committed height."""
+        ...
+
+
+class PeerService(peer_pb2_grpc.PeerServicer):
+    """The server side of pledgebook.v1.Peer."""
+
+    def __init__(
+        self,
+        pinned: Mapping[bytes, str],
+        handler: PeerHandler,
+        blocks: BlockSource,
+        metrics: Metrics,
+        logger: FilteringBoundLogger,
+    ) -> None:
+        self._pinned = pinned
+        self._handler = handler
+        self._blocks = blocks
+        self._metrics = metrics
+        self._logger = logger
+        self._streams: dict[str, asyncio.Task[Any]] = {}
+
+    async def Exchange(
+        self, request_iterator: AsyncIterator[peer_pb2.PeerMessage], context: ServicerContext[Any, Any]
+    ) -> peer_pb2.PeerAck:
+        """Take a peer's frames until it ends the stream."""
+        peer = await self._identify(context)
+        task = asyncio.current_task()
+        assert task is not None, "grpc runs every call in a task"
+        older = self._streams.get(peer)
+        if older is not None:
+            older.cancel()
+        self._streams[peer] = task
+        try:
+            await self._greet(peer, request_iterator, context)
+            await self._take_frames(peer, request_iterator, context)
+        finally:
+            if self._streams.get(peer) is task:
+                del self._streams[peer]
+        return peer_pb2.PeerAck()
+
+    async def FetchBlocks(
+        self, request: peer_pb2.FetchBlocksRequest, context: ServicerContext[Any, Any]
+    ) -> AsyncIterator[ledger_pb2.CertifiedBlock]:
+        """Blocks from a height on, as many as asked for, this node has, and the byte limit lets through."""
+        await self._identify(context)
+        if request.from_height < 1:
+            await abort(context, CallRefused(CallCode.BAD_REQUEST, "from_height must be at least 1"))
+        sent_bytes = 0
+        for height in range(request.from_height, request.from_height + min(request.count, FETCH_COUNT_MAX)):
+            block = await asyncio.to_thread(self._blocks.certified_block, height)
+            if block is None:
+                return
+            yield block
+            sent_bytes += len(block.block)
+            if sent_bytes >= FETCH_BYTES_MAX:
+                return
+
+    async def _identify(self, context: ServicerContext[Any, Any]) -> str:
+        peer = authenticated_peer(context.auth_context(), self._pinned)
+        if peer is None:
+            await abort(
+                context, CallRefused(CallCode.WRONG_PEER, "the certificate is not one that the ledger pins")
+            )
+        return peer
+
+    async def _greet(
+        self, peer: str, frames: AsyncIterator[peer_pb2.PeerMessage], context: ServicerContext[Any, Any]
+    ) -> None:
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                first = await anext(frames, None)
+        except TimeoutError:
+            first = None
+        problem = _wrong_with(first, peer, self._handler.hello())
+        if first is None or problem is not None:
+            self._logger.warning("peer_refused", peer=peer, reason=problem)
+            await abort(context, CallRefused(CallCode.WRONG_PEER, problem or "no Hello"))
+        self._handler.peer_joined(peer, first.hello.height)
+
+    async def _take_frames(
+        self, peer: str, frames: AsyncIterator[peer_pb2.PeerMessage], context: ServicerContext[Any, Any]
+    ) -> None:
+        invalid = 0
+        async for frame in frames:
+            try:
+                message = read_frame(frame)
+            except InvalidMessage as error:
+                invalid += 1
+                self._metrics.peer_frames_invalid.labels(peer=peer).inc()
+                self._logger.warning("peer_frame_invalid", peer=peer, reason=str(error))
+                if invalid > INVALID_FRAMES_MAX:
+                    await abort(
+                        context,
+                        CallRefused(CallCode.WRONG_PEER, f"more than {INVALID_FRAMES_MAX} wrong frames"),
+                    )
+                continue
+            await self._handler.receive(peer, message)
+
+
+def _wrong_with(first: peer_pb2.PeerMessage | None, peer: str, own: peer_pb2.Hello) -> str | None:
+    """Why a stream that begins like this is refused; None when it fits."""
+    if first is None or first.WhichOneof("message") != "hello":
+        return "the first frame must be a Hello, within ten seconds"
+    hello = first.hello
+    if hello.node_id != peer:
+        return f"the certificate is {peer}'s but the Hello says {hello.node_id[:40]!r}"
+    if hello.chain_id != own.chain_id:
+        return f"the peer is on chain {hello.chain_id.hex()[:16]}, this node on {own.chain_id.hex()[:16]}"
+    if hello.protocol_version != PROTOCOL_VERSION:
+        return f"the peer speaks protocol {hello.protocol_version}, this node {PROTOCOL_VERSION}"
+    if hello.rules_version != own.rules_version:
+        return f"the peer keeps rules version {hello.rules_version}, this node {own.rules_version}"
+    return None

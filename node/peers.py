@@ -1,0 +1,225 @@
+"""The outgoing half of the talk between nodes: one gRPC stream to every other node.
+
+Guarantees: `send`, `broadcast` and `gossip` never wait and never raise on a peer's account; a slow or dead peer costs its
+own bounded outbox and nothing else; a lost stream is opened again after a pause that grows and is jittered. The channel
+accepts only the certificate that the genesis pins for the peer's node id.
+Leaves to others: what arrives (`peer_service`), what is said and when (the engine), blocks that are missing (`sync`).
+One event loop owns everything here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import grpc
+from grpc import aio
+from structlog.typing import FilteringBoundLogger
+
+from node.config import Address
+from node.outbox import Outbox, Priority
+from node.telemetry import Metrics
+from node.tls import Identity, peer_channel_credentials
+from pledgebook.v1 import ledger_pb2, peer_pb2
+
+PROTOCOL_VERSION = 1
+
+# A block, with room for the frame round it.
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+CONNECT_TIMEOUT_S = 5.0
+PAUSE_FIRST_S = 0.1
+PAUSE_LONGEST_S = 3.0
+# Entries wait this long for company: a frame a batch instead of one an entry, at a tenth of a block's time.
+GOSSIP_DELAY_S = 0.004
+GOSSIP_BATCH_BYTES = 256 * 1024
+
+EXCHANGE_METHOD = "/pledgebook.v1.Peer/Exchange"
+FETCH_BLOCKS_METHOD = "/pledgebook.v1.Peer/FetchBlocks"
+
+CHANNEL_OPTIONS: tuple[tuple[str, str | int], ...] = (
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    # A peer whose machine vanished without a word is noticed within 15 seconds.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Environment proxies have no business between nodes.
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAddress:
+    """Where a node of the genesis listens, and the certificate it must prove."""
+
+    node_id: str
+    address: Address
+    certificate_der: bytes
+
+
+class PeerLink:
+    """The stream to one peer: connects, says hello, sends what its outbox holds, and starts again when it breaks."""
+
+    def __init__(self, peer: PeerAddress, identity: Identity, logger: FilteringBoundLogger) -> None:
+        self.node_id = peer.node_id
+        self.outbox: Outbox[bytes] = Outbox()
+        self.connected = False
+        self._peer = peer
+        self._identity = identity
+        self._logger = logger.bind(peer=peer.node_id)
+        self._channel: aio.Channel | None = None
+
+    async def run(self, greeting: Callable[[], Iterable[bytes]]) -> None:
+        """Keep the stream up until cancelled; `greeting` gives the first frames of every new stream, Hello first."""
+        pause_s = PAUSE_FIRST_S
+        self._channel = aio.secure_channel(
+            str(self._peer.address),
+            peer_channel_credentials(self._identity, self._peer.certificate_der),
+            options=[*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", self.node_id)],
+        )
+        try:
+            while True:
+                was_connected = await self._session(self._channel, greeting)
+                pause_s = PAUSE_FIRST_S if was_connected else min(pause_s * 2, PAUSE_LONGEST_S)
+                # Jitter, so that nodes that lost each other at once do not all come back at once.
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, guards nothing
+        finally:
+            await self._channel.close(grace=None)
+
+    async def fetch_blocks(
+        self, from_height: int, count: int, timeout_s: float
+    ) -> AsyncIterator[ledger_pb2.CertifiedBlock]:
+        """Certified blocks from this peer, as it claims. Raises grpc.aio.AioRpcError when it does not answer."""
+        assert self._channel is not None, "the link runs before anybody fetches through it"
+        method = self._channel.unary_stream(
+            FETCH_BLOCKS_METHOD,
+            request_serializer=peer_pb2.FetchBlocksRequest.SerializeToString,
+            response_deserializer=ledger_pb2.CertifiedBlock.FromString,
+        )
+        call = method(peer_pb2.FetchBlocksRequest(from_height=from_height, count=count), timeout=timeout_s)
+        try:
+            async for block in call:
+                yield block
+        finally:
+            call.cancel()
+
+    async def _session(self, channel: aio.Channel, greeting: Callable[[], Iterable[bytes]]) -> bool:
+        """One stream from connecting to its end; whether it ever stood."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await channel.channel_ready()
+        except TimeoutError:
+            return False
+        # Frames are serialised once for all peers, so the stream carries plain bytes.
+        method: aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(
+            EXCHANGE_METHOD, request_serializer=None, response_deserializer=None
+        )
+        call = method()
+        sender = asyncio.create_task(self._send(call, greeting))
+        ending = asyncio.create_task(_end_of(call))
+        try:
+            self.connected = True
+            self._logger.info("peer_connected", address=str(self._peer.address))
+            await asyncio.wait({sender, ending}, return_when=asyncio.FIRST_COMPLETED)
+            reason = ending.result() if ending.done() else "the stream broke while sending"
+            self._logger.info("peer_disconnected", reason=reason)
+        finally:
+            self.connected = False
+            call.cancel()
+            sender.cancel()
+            ending.cancel()
+            await asyncio.gather(sender, ending, return_exceptions=True)
+            # What waited belongs to the past of that stream.
+            self.outbox.clear()
+        return True
+
+    async def _send(
+        self, call: aio.StreamUnaryCall[bytes, bytes], greeting: Callable[[], Iterable[bytes]]
+    ) -> None:
+        try:
+            for frame in greeting():
+                await call.write(frame)
+            while True:
+                await call.write(await self.outbox.get())
+        except (grpc.RpcError, asyncio.InvalidStateError):
+            # The stream is over; its status is told by `ending`.
+            return
+
+
+async def _end_of(call: aio.StreamUnaryCall[bytes, bytes]) -> str:
+    try:
+        await call
+    except aio.AioRpcError as error:
+        return f"{error.code().name}: {error.details()}"
+    return "the peer ended the stream"
+
+
+class PeerNetwork:
+    """All outgoing streams of one node, and the gossip of entries over them."""
+
+    def __init__(
+        self,
+        peers: Iterable[PeerAddress],
+        identity: Identity,
+        metrics: Metrics,
+        logger: FilteringBoundLogger,
+    ) -> None:
+        self.links: Mapping[str, PeerLink] = {
+            peer.node_id: PeerLink(peer, identity, logger) for peer in peers
+        }
+        self._metrics = metrics
+        self._gossip: list[bytes] = []
+        self._gossip_bytes = 0
+        self._gossip_timer: asyncio.TimerHandle | None = None
+
+    def start(self, tasks: asyncio.TaskGroup, greeting: Callable[[], Iterable[bytes]]) -> None:
+        """Run every link in the task group."""
+        for link in self.links.values():
+            tasks.create_task(link.run(greeting), name=f"peer {link.node_id}")
+
+    def send(self, node_id: str, priority: Priority, message: peer_pb2.PeerMessage) -> None:
+        """Queue one frame for one peer; nothing when the peer is unknown or not connected."""
+        link = self.links.get(node_id)
+        if link is not None:
+            self._put(link, priority, message.SerializeToString())
+
+    def broadcast(self, priority: Priority, message: peer_pb2.PeerMessage) -> None:
+        """Queue one frame for every connected peer."""
+        frame = message.SerializeToString()
+        for link in self.links.values():
+            self._put(link, priority, frame)
+
+    def gossip(self, entries: Iterable[bytes]) -> None:
+        """Send entries to every peer, soon, together with others that come within a few milliseconds."""
+        for entry in entries:
+            self._gossip.append(entry)
+            self._gossip_bytes += len(entry)
+            if self._gossip_bytes >= GOSSIP_BATCH_BYTES:
+                self._flush_gossip()
+        if self._gossip and self._gossip_timer is None:
+            loop = asyncio.get_running_loop()
+            self._gossip_timer = loop.call_later(GOSSIP_DELAY_S, self._flush_gossip)
+
+    def connected(self) -> tuple[str, ...]:
+        """The peers to which a stream stands."""
+        return tuple(node_id for node_id, link in self.links.items() if link.connected)
+
+    def _flush_gossip(self) -> None:
+        if self._gossip_timer is not None:
+            self._gossip_timer.cancel()
+            self._gossip_timer = None
+        if self._gossip:
+            batch = peer_pb2.PeerMessage(entries=peer_pb2.EntryBatch(entries=self._gossip))
+            self._gossip = []
+            self._gossip_bytes = 0
+            self.broadcast(Priority.ENTRIES, batch)
+
+    def _put(self, link: PeerLink, priority: Priority, frame: bytes) -> None:
+        if link.connected and not link.outbox.put(priority, frame, len(frame)):
+            self._metrics.peer_frames_dropped.labels(peer=link.node_id, kind=priority.name.lower()).inc()
