@@ -18,12 +18,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consensus.inputs import Timer
-from consensus.messages import BlockHash
+from consensus.inputs import NeedFromPeer, PeerConnected
 from consensus.validators import NodeId
 
 from .journal import Journal
-from .ports import Application, Clock, Committed, Listener, Message, Timers, Transport
+from .ports import Application, Clock, Committed, Listener, Message, Timer, Timers, Transport
 from .signer import Signer
 
 
@@ -43,27 +42,11 @@ class TimerElapsed:
 
 
 @dataclass(frozen=True, slots=True)
-class ValueAsked:
-    """A peer asks for the bytes behind a hash."""
-
-    peer: NodeId
-    height: int
-    block_hash: BlockHash
-
-
-@dataclass(frozen=True, slots=True)
-class PeerConnected:
-    """A peer came (back); it is told where this round stands."""
-
-    peer: NodeId
-
-
-@dataclass(frozen=True, slots=True)
 class WorkArrived:
-    """The mempool holds something to order; cheap, and idempotent within a height."""
+    """The mempool holds something to order; cheap, and only the first one within a height does anything."""
 
 
-Event = Received | TimerElapsed | ValueAsked | PeerConnected | WorkArrived
+Event = Received | TimerElapsed | WorkArrived | PeerConnected | NeedFromPeer
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,31 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from consensus.certificate import Certificate
-from consensus.evidence import Evidence
-from consensus.inputs import Timer
-from consensus.messages import BlockHash, Proposal, ValueMessage, Vote
+from consensus.effects import Message
+from consensus.evidence import Equivocation
+from consensus.inputs import Timeout
+from consensus.messages import BlockHash
 from consensus.validators import NodeId, ValidatorSet
 from registry.state import StateDelta, StateReader
 
-Message = Proposal | Vote | Certificate | ValueMessage
+__all__ = [
+    "Application",
+    "BlockRecord",
+    "BuiltValue",
+    "Clock",
+    "Committed",
+    "Heartbeat",
+    "Listener",
+    "Message",
+    "SnapshotPort",
+    "StorePort",
+    "StoredBlock",
+    "Timer",
+    "Timers",
+    "Tip",
+    "Transport",
+    "ValueInfo",
+]
 
 
 # -- Application ----------------------------------------------------------------------------------------------------
@@ -105,7 +122,15 @@ class Application(Protocol):
         """Make a decided block durable; it is on disk on return. Raises BlockInvalid, StoreFailed."""
         ...
 
-    def add_evidence(self, evidence: Evidence) -> None:
+    def committed_payload(self, height: int) -> bytes | None:
+        """The payload of a committed block, for a peer that has its certificate and lacks the value."""
+        ...
+
+    def committed_certificate(self, height: int) -> bytes | None:
+        """The certificate of a committed block, for a peer that still votes there."""
+        ...
+
+    def add_evidence(self, evidence: Equivocation) -> None:
         """Keep evidence for a block that this node proposes."""
         ...
 
@@ -129,11 +154,21 @@ class Transport(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The engine's own timer: a height that rested this long is begun although there is nothing to order."""
+
+    height: int
+
+
+Timer = Timeout | Heartbeat
+
+
 class Timers(Protocol):
-    """One-shot timers."""
+    """One-shot timers, never cancelled: one that fires out of place is ignored."""
 
     def set(self, timer: Timer, after_ms: int) -> None:
-        """Call `Engine.handle([TimerElapsed(timer)])` after this long; setting an equal timer again restarts it."""
+        """Call `Engine.handle([TimerElapsed(timer)])` after this long, in addition to all other timers."""
         ...
 
 
@@ -156,7 +191,7 @@ class Listener(Protocol):
         """A peer sent what no correct node sends; dropped and to be counted."""
         ...
 
-    def evidence_found(self, evidence: Evidence) -> None:
+    def evidence_found(self, evidence: Equivocation) -> None:
         """A validator signed two conflicting things."""
         ...
 
