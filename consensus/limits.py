@@ -50,8 +50,9 @@ class Limits:
     """Every bound on what peers can make the core remember.
 
     Per height the core holds at most `2 * validators` votes and one proposal in each of at most
-    `rounds_kept + 2 + catchup_rounds_per_validator * validators` rounds, the same again in conflicting votes, and
-    `values_held_max` payloads of `payload_bytes_max`.
+    `rounds_kept + 2 + catchup_rounds_per_validator * validators` rounds, the same again in conflicting votes, and payloads of
+    `payload_bytes_max`: those locked, valid, certified, with a polka of this round, or proposed for this round and its two
+    neighbours, and `values_unclaimed_max` others.
     """
 
     payload_bytes_max: int = 4 * 1024 * 1024
@@ -60,13 +61,13 @@ class Limits:
     """Rounds beyond the next in which one validator may place messages; its highest ones are kept, since it is there."""
     rounds_kept: int = 64
     """Rounds behind the present one whose votes are kept, besides those of locks, polkas that are claimed, and quorums."""
-    values_held_max: int = 8
-    """Payloads held: those named by quorums, locks and the proposals of this and the neighbouring rounds."""
     values_unclaimed_max: int = 4
     """Payloads that overtook the message that names them; the oldest goes first."""
     next_height_messages_per_validator: int = 6
     """Held while our own host still commits: a proposal, and both votes of two rounds, and one to spare."""
     next_height_values_max: int = 2
     """Payloads of the next height: the first proposer's, and that of one round more."""
+    late_votes_max: int = 512
+    """Votes of the last height remembered, to tell a straggler's repetition from the normal last precommits."""
     resend_values_from_round: int = 10
     """From here on a node with a lock repeats its value and polka unasked: something hides it from the others."""
