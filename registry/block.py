@@ -121,7 +121,9 @@ def last_certificate_hash(certificate: bytes) -> bytes:
     return digest(Tag.LAST_CERTIFICATE, certificate)
 
 
-def make_block(header: Header, entries: tuple[bytes, ...], last_certificate: bytes, evidence: tuple[bytes, ...]) -> Block:
+def make_block(
+    header: Header, entries: tuple[bytes, ...], last_certificate: bytes, evidence: tuple[bytes, ...]
+) -> Block:
     """Put a block together from a header that was computed over these parts."""
     header_bytes = encode_header(header)
     return Block(header, header_bytes, block_hash_of(header_bytes), entries, last_certificate, evidence)
@@ -154,7 +156,11 @@ def _check_body(block: Block) -> None:
     expected = (
         ("entry_count", header.entry_count, len(block.entries)),
         ("entries_root", header.entries_root, entries_root(block.entries)),
-        ("last_certificate_hash", header.last_certificate_hash, last_certificate_hash(block.last_certificate)),
+        (
+            "last_certificate_hash",
+            header.last_certificate_hash,
+            last_certificate_hash(block.last_certificate),
+        ),
         ("evidence_root", header.evidence_root, tree_root(block.evidence)),
     )
     for field, stated, found in expected:

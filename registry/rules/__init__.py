@@ -1,0 +1,21 @@
+"""The rulebook as functions: one module per family, and the one table that `transition` consults."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from . import assignment, collection, existence, governance, security
+from .judgement import Judgement, Party, Rule
+
+RULES: Final[dict[type, Rule]] = {
+    rule.operation: rule
+    for rule in (
+        *governance.RULES,
+        *existence.RULES,
+        *assignment.RULES,
+        *security.RULES,
+        *collection.RULES,
+    )
+}
+
+__all__ = ["RULES", "Judgement", "Party", "Rule"]

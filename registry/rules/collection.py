@@ -1,0 +1,102 @@
+"""Rules of collection (RULEBOOK, "Collection")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from ..errors import Code, Reason, RuleViolation
+from ..liens import fit_liens
+from ..operations.collection import RecordPayment, Settle
+from ..operations.governance import Role
+from ..receivable import Phase
+from ..state import Namespace
+from .judgement import Judgement, Party, Rule, live_receivable, positive
+
+
+def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
+    """A payment on one holder's part, under a bank reference that is used once.
+
+    Liens that no longer fit the part shrink, the lowest rank first; a dispute or confirmation never exceeds what is owed.
+    """
+    record = live_receivable(judgement, operation.receivable)
+    positive(operation.amount)
+    state = judgement.state
+    if operation.reporter != operation.holder:
+        reporter = state.member(operation.reporter)
+        if reporter is None or Role.ATTESTER not in reporter.roles:
+            raise RuleViolation(
+                Code.NOT_PERMITTED,
+                "only the payee or an attesting bank reports a payment",
+                collided_with=record.place,
+            )
+    held = record.amount_of(operation.holder)
+    if record.part_of(operation.holder) is None:
+        raise RuleViolation(Code.NOT_HOLDER, f"{operation.holder} holds no part", collided_with=record.place)
+    if operation.amount > held:
+        raise RuleViolation(
+            Code.OVERPAYMENT,
+            f"{operation.amount} paid, {held} owed to {operation.holder}",
+            collided_with=record.place,
+            reasons=(Reason("held", held), Reason("outstanding", record.outstanding)),
+        )
+    used = state.get(Namespace.PAYMENT_REFERENCE, operation.bank_reference)
+    if used is not None:
+        raise RuleViolation(
+            Code.REFERENCE_REUSED, "this bank reference has been recorded already", collided_with=used
+        )
+    state.put(Namespace.PAYMENT_REFERENCE, operation.bank_reference, judgement.place(record.receivable_id))
+    parts = tuple(
+        replace(part, amount=part.amount - operation.amount) if part.holder == operation.holder else part
+        for part in record.parts
+    )
+    paid = replace(record, parts=parts, paid=record.paid + operation.amount, changed_height=judgement.height)
+    confirmation = replace(paid.confirmation, amount=min(paid.confirmation.amount, paid.outstanding))
+    return judgement.store(
+        replace(
+            paid,
+            liens=fit_liens(paid, operation.holder),
+            disputed=min(paid.disputed, paid.outstanding),
+            confirmation=confirmation,
+        )
+    )
+
+
+def settle(judgement: Judgement, operation: Settle) -> bytes:
+    """All holders close the receivable; with `write_off` what is outstanding stays on record as never collected."""
+    record = live_receivable(judgement, operation.receivable)
+    missing = sorted({part.holder for part in record.parts} - set(operation.holders))
+    if missing:
+        raise RuleViolation(
+            Code.HOLDER_CONSENT, f"{', '.join(missing)} must sign", collided_with=record.place
+        )
+    if record.outstanding and not operation.write_off:
+        raise RuleViolation(
+            Code.OUTSTANDING,
+            f"{record.outstanding} is outstanding; write it off or collect it first",
+            collided_with=record.place,
+            reasons=(Reason("outstanding", record.outstanding),),
+        )
+    if record.outstanding and record.liens:
+        # A write-off must not end a security behind its holder's back.
+        raise RuleViolation(
+            Code.PLEDGED,
+            f"{record.liens[0].pledgee} has a lien and must release it before the rest is written off",
+            collided_with=record.liens[0].place,
+        )
+    closed = replace(record.move_to(Phase.SETTLED), liens=(), changed_height=judgement.height)
+    return judgement.store(closed)
+
+
+def _paying(operation: RecordPayment) -> tuple[Party, ...]:
+    return (Party(operation.reporter, (Role.EXPORTER, Role.FACTOR, Role.ATTESTER)),)
+
+
+def _settling(operation: Settle) -> tuple[Party, ...]:
+    return tuple(Party(holder, (Role.EXPORTER, Role.FACTOR)) for holder in operation.holders)
+
+
+RULES: Final = (
+    Rule(RecordPayment, _paying, record_payment, while_suspended=True),
+    Rule(Settle, _settling, settle, while_suspended=True),
+)

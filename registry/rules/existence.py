@@ -1,0 +1,295 @@
+"""Rules of evidence and existence (RULEBOOK, "Evidence and existence")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from .. import limits
+from ..errors import Code, Reason, RuleViolation
+from ..identifiers import receivable_id
+from ..operations.existence import (
+    CancelReceivable,
+    Confirm,
+    EvidenceKind,
+    RaiseDispute,
+    RegisterReceivable,
+    ResolveDispute,
+)
+from ..operations.governance import Role
+from ..receivable import UNCONFIRMED, Confirmation, ConfirmationKind, Part, Phase, Receivable
+from ..state import DeliveryUse, Namespace
+from .judgement import Judgement, Party, Rule, debtor_of, live_receivable, positive
+
+
+def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> bytes:
+    """A new receivable, all of it the exporter's.
+
+    Order: amount, currency, parties, dates and tenor, schedule, evidence, then the fingerprints, so that a malformed copy of
+    an existing receivable learns nothing about it. Sources: Civil Code art. 761-763; RULEBOOK, "Fingerprints".
+    """
+    positive(operation.face_amount)
+    if operation.currency not in judgement.policy.currencies:
+        raise RuleViolation(
+            Code.CURRENCY_MISMATCH,
+            f"{operation.currency} is not a currency of this consortium; allowed are "
+            + ", ".join(judgement.policy.currencies),
+        )
+    _check_parties(judgement, operation)
+    _check_dates(judgement, operation)
+    _check_schedule(operation)
+    _check_evidence(judgement, operation)
+    _check_fingerprints(judgement, operation)
+
+    identifier = receivable_id(judgement.entry_id, judgement.operation_index)
+    place = judgement.place(identifier)
+    _claim_fingerprints(judgement, operation, identifier)
+    return judgement.store(
+        Receivable(
+            receivable_id=identifier,
+            place=place,
+            exporter=operation.exporter,
+            debtor_reference=operation.debtor_reference,
+            currency=operation.currency,
+            face_amount=operation.face_amount,
+            issue_date=operation.issue_date,
+            due_date=operation.due_date,
+            fingerprints=operation.fingerprints,
+            evidence=operation.evidence,
+            schedule=operation.schedule,
+            phase=Phase.LIVE,
+            confirmation=UNCONFIRMED,
+            diluted=0,
+            paid=0,
+            disputed=0,
+            parts=(Part(operation.exporter, operation.face_amount, with_recourse=False, since=place),),
+            disposals=(),
+            liens=(),
+            changed_height=judgement.height,
+        )
+    )
+
+
+def _check_parties(judgement: Judgement, operation: RegisterReceivable) -> None:
+    exporter = judgement.state.member(operation.exporter)
+    if exporter is not None and exporter.debtor_reference == operation.debtor_reference:
+        raise RuleViolation(Code.RELATED_PARTY, "an exporter cannot be its own debtor")
+    named = operation.reverse_factoring_debtor
+    if named is not None:
+        debtor = judgement.state.member(named)
+        if debtor is None or debtor.debtor_reference != operation.debtor_reference:
+            raise RuleViolation(Code.BAD_IDENTIFIER, f"{named} is not the debtor that the reference names")
+
+
+def _check_dates(judgement: Judgement, operation: RegisterReceivable) -> None:
+    tenor_days = operation.due_date - operation.issue_date
+    if not 0 <= tenor_days <= judgement.policy.tenor_max_days:
+        raise RuleViolation(
+            Code.TENOR,
+            f"due {tenor_days} days after issue; allowed are 0 to {judgement.policy.tenor_max_days}",
+        )
+
+
+def _check_schedule(operation: RegisterReceivable) -> None:
+    schedule = operation.schedule
+    if not schedule:
+        return
+    total = sum(instalment.amount for instalment in schedule)
+    if total != operation.face_amount or any(instalment.amount == 0 for instalment in schedule):
+        raise RuleViolation(
+            Code.SCHEDULE_SUM, f"instalments add up to {total}, the face amount is {operation.face_amount}"
+        )
+    if schedule[0].due_date < operation.issue_date or schedule[-1].due_date != operation.due_date:
+        raise RuleViolation(
+            Code.SCHEDULE_SUM, "instalments must lie between issue and due date and end on the latter"
+        )
+
+
+def _check_evidence(judgement: Judgement, operation: RegisterReceivable) -> None:
+    if not any(evidence.kind is EvidenceKind.INVOICE for evidence in operation.evidence):
+        raise RuleViolation(Code.NO_TRADE_EVIDENCE, "no commitment to an invoice")
+    if judgement.policy.require_delivery_evidence and not operation.fingerprints.deliveries:
+        raise RuleViolation(Code.NO_TRADE_EVIDENCE, "the policy requires evidence of delivery")
+
+
+def _check_fingerprints(judgement: Judgement, operation: RegisterReceivable) -> None:
+    state = judgement.state
+    for kind, value in operation.fingerprints.strong():
+        claimed = state.get(Namespace.FINGERPRINT, bytes([kind]) + value)
+        if claimed is not None:
+            raise RuleViolation(
+                Code.DUPLICATE_RECEIVABLE,
+                f"the {kind.name.lower()} fingerprint is registered already",
+                collided_with=claimed,
+                reasons=(Reason(kind.name.lower(), operation.face_amount),),
+            )
+    deliveries = operation.fingerprints.deliveries
+    if len({delivery.fingerprint for delivery in deliveries}) != len(deliveries):
+        raise RuleViolation(Code.DUPLICATE_DELIVERY, "one delivery is named twice")
+    for delivery in deliveries:
+        use = state.get(Namespace.DELIVERY, delivery.fingerprint)
+        # The quantity stated first stands: a later registration cannot enlarge the document to make room for itself.
+        available = delivery.document_quantity if use is None else use.document_quantity - use.consumed
+        if delivery.quantity > available:
+            raise RuleViolation(
+                Code.DUPLICATE_DELIVERY,
+                f"{delivery.quantity} of this delivery are claimed, {available} are not consumed yet",
+                collided_with=None if use is None else use.first,
+            )
+
+
+def _claim_fingerprints(judgement: Judgement, operation: RegisterReceivable, identifier: bytes) -> None:
+    state, place = judgement.state, judgement.place(identifier)
+    for kind, value in operation.fingerprints.strong():
+        state.put(Namespace.FINGERPRINT, bytes([kind]) + value, place)
+    similar = state.get(Namespace.SIMILAR, operation.fingerprints.similar) or ()
+    if len(similar) <= limits.SUSPICIONS_MAX:
+        state.put(Namespace.SIMILAR, operation.fingerprints.similar, (*similar, identifier))
+    for delivery in operation.fingerprints.deliveries:
+        use = state.get(Namespace.DELIVERY, delivery.fingerprint) or DeliveryUse(
+            delivery.document_quantity, 0, place
+        )
+        state.put(
+            Namespace.DELIVERY,
+            delivery.fingerprint,
+            replace(use, consumed=use.consumed + delivery.quantity),
+        )
+
+
+def confirm(judgement: Judgement, operation: Confirm) -> bytes:
+    """The debtor owes this amount, expressly. A later confirmation replaces an earlier one.
+
+    Source: Civil Code art. 763 (a debtor who confirmed cannot plead that the receivable was fictitious).
+    """
+    record = live_receivable(judgement, operation.receivable)
+    positive(operation.amount)
+    debtor_of(judgement, record, operation.debtor)
+    if operation.amount > record.outstanding:
+        raise RuleViolation(
+            Code.AMOUNT_MISMATCH,
+            f"{operation.amount} confirmed, {record.outstanding} outstanding",
+            reasons=(Reason("outstanding", record.outstanding),),
+        )
+    confirmation = Confirmation(ConfirmationKind.EXPRESS, operation.amount, operation.waived)
+    return judgement.store(replace(record, confirmation=confirmation, changed_height=judgement.height))
+
+
+def raise_dispute(judgement: Judgement, operation: RaiseDispute) -> bytes:
+    """The debtor disputes an amount; it cannot be disposed of until resolved."""
+    record = live_receivable(judgement, operation.receivable)
+    positive(operation.amount)
+    debtor_of(judgement, record, operation.debtor)
+    if record.disputed + operation.amount > record.outstanding:
+        raise RuleViolation(
+            Code.OVER_OUTSTANDING,
+            f"{record.disputed} disputed already, {record.outstanding} outstanding",
+            reasons=(Reason("disputed", record.disputed), Reason("outstanding", record.outstanding)),
+        )
+    return judgement.store(
+        replace(record, disputed=record.disputed + operation.amount, changed_height=judgement.height)
+    )
+
+
+def resolve_dispute(judgement: Judgement, operation: ResolveDispute) -> bytes:
+    """Debtor and holders agree what of the disputed amount is owed (`freed`) and what is not (`dilution`).
+
+    A holder whose part shrinks must have signed; where nothing is diluted, one holder is enough.
+    """
+    record = live_receivable(judgement, operation.receivable)
+    debtor_of(judgement, record, operation.debtor)
+    diluted = sum(share.amount for share in operation.dilution)
+    positive(operation.freed + diluted)
+    if operation.freed + diluted > record.disputed:
+        raise RuleViolation(
+            Code.NO_DISPUTE,
+            f"{operation.freed + diluted} resolved, {record.disputed} disputed",
+            reasons=(Reason("disputed", record.disputed),),
+        )
+    if not any(record.amount_of(holder) > 0 for holder in operation.holders):
+        raise RuleViolation(Code.NOT_HOLDER, "no signing holder holds a part")
+    record = replace(record, disputed=record.disputed - operation.freed - diluted)
+    for share in operation.dilution:
+        record = _dilute(record, operation, share.holder, share.amount)
+    return judgement.store(replace(record, changed_height=judgement.height))
+
+
+def _dilute(record: Receivable, operation: ResolveDispute, holder: str, amount: int) -> Receivable:
+    positive(amount)
+    if holder not in operation.holders:
+        raise RuleViolation(Code.HOLDER_CONSENT, f"{holder} must sign: its part shrinks")
+    if amount > record.amount_of(holder):
+        raise RuleViolation(
+            Code.OVER_OUTSTANDING,
+            f"{holder} holds less than {amount}",
+            reasons=(Reason("held", record.amount_of(holder)),),
+        )
+    unpledged = record.amount_of(holder) - record.pledged_by(holder)
+    if amount > unpledged:
+        # A pledgor must not talk its pledgee's security away with the debtor's help.
+        lien = next(lien for lien in record.liens if lien.pledgor == holder)
+        raise RuleViolation(
+            Code.PLEDGED,
+            f"only {unpledged} of the part of {holder} is not pledged",
+            collided_with=lien.place,
+            reasons=(Reason("pledged", record.pledged_by(holder)),),
+        )
+    parts = tuple(
+        replace(part, amount=part.amount - amount) if part.holder == holder else part for part in record.parts
+    )
+    return replace(record, parts=parts, diluted=record.diluted + amount)
+
+
+def cancel_receivable(judgement: Judgement, operation: CancelReceivable) -> bytes:
+    """The exporter withdraws a receivable that nobody else has an interest in. Its fingerprints stay claimed for ever."""
+    record = live_receivable(judgement, operation.receivable)
+    if operation.exporter != record.exporter:
+        raise RuleViolation(
+            Code.NOT_PERMITTED, f"{operation.exporter} did not register this", collided_with=record.place
+        )
+    others = [part for part in record.parts if part.holder != record.exporter and part.amount > 0]
+    if others or record.liens or record.paid:
+        collided = record.liens[0].place if record.liens else others[0].since if others else record.place
+        raise RuleViolation(
+            Code.ENCUMBERED,
+            "it is assigned, pledged or partly paid",
+            collided_with=collided,
+            reasons=(
+                Reason("assigned", sum(part.amount for part in others)),
+                Reason("pledged", record.pledged_by(record.exporter)),
+                Reason("paid", record.paid),
+            ),
+        )
+    if record.confirmation.kind is not ConfirmationKind.NONE:
+        if operation.debtor is None:
+            raise RuleViolation(Code.MISSING_SIGNATURE, "the debtor has confirmed and must sign too")
+        debtor_of(judgement, record, operation.debtor)
+    return judgement.store(replace(record.move_to(Phase.CANCELLED), changed_height=judgement.height))
+
+
+def _registering(operation: RegisterReceivable) -> tuple[Party, ...]:
+    exporter = Party(operation.exporter, (Role.EXPORTER,))
+    debtor = operation.reverse_factoring_debtor
+    return (exporter,) if debtor is None else (exporter, Party(debtor, (Role.DEBTOR,)))
+
+
+def _cancelling(operation: CancelReceivable) -> tuple[Party, ...]:
+    exporter = Party(operation.exporter, (Role.EXPORTER,))
+    return (exporter,) if operation.debtor is None else (exporter, Party(operation.debtor, (Role.DEBTOR,)))
+
+
+def _debtor(operation: Confirm | RaiseDispute) -> tuple[Party, ...]:
+    return (Party(operation.debtor, (Role.DEBTOR,)),)
+
+
+def _resolving(operation: ResolveDispute) -> tuple[Party, ...]:
+    holders = tuple(Party(holder, (Role.EXPORTER, Role.FACTOR)) for holder in operation.holders)
+    return (Party(operation.debtor, (Role.DEBTOR,)), *holders)
+
+
+RULES: Final = (
+    Rule(RegisterReceivable, _registering, register_receivable),
+    Rule(Confirm, _debtor, confirm),
+    Rule(RaiseDispute, _debtor, raise_dispute),
+    Rule(ResolveDispute, _resolving, resolve_dispute),
+    Rule(CancelReceivable, _cancelling, cancel_receivable),
+)

@@ -1,0 +1,165 @@
+"""Rules of security (RULEBOOK, "Security"): where duplicate and empty pledges are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from .. import limits
+from ..errors import Code, Reason, RuleViolation
+from ..identifiers import lien_id
+from ..liens import junior_of, without_lien
+from ..operations.governance import Role
+from ..operations.security import Pledge, ReleasePledge
+from ..receivable import Lien, Phase, Receivable
+from .disposal import check_policy, earlier_claim, free_of
+from .judgement import Judgement, Party, Rule, known_receivable, positive
+
+
+def pledge(judgement: Judgement, operation: Pledge) -> bytes:
+    """A lien on the pledgor's part, ranking by its place on the chain.
+
+    Order: existence, holder, term, value, then the policy of a disposal. DUPLICATE_PLEDGE when another party's lien or
+    assignment already covers the amount, EMPTY_PLEDGE when the value is not there for another reason.
+    Source: Civil Code art. 445 and 768; RULEBOOK, "Security".
+    """
+    record = judgement.state.receivable(operation.receivable)
+    if record is None:
+        raise RuleViolation(
+            Code.EMPTY_PLEDGE,
+            f"no receivable {operation.receivable.hex()} is registered",
+            reasons=(Reason("not_existing", 0),),
+        )
+    positive(operation.amount)
+    _check_holder(record, operation)
+    _check_term(judgement, operation)
+    if operation.junior_to is None:
+        _check_value(judgement, record, operation)
+    else:
+        _check_senior(record, operation)
+    check_policy(
+        judgement,
+        record,
+        operation.pledgee,
+        operation.verified_fingerprints,
+        operation.acknowledged_suspicions,
+    )
+    if len(record.liens) >= limits.LIENS_MAX:
+        raise RuleViolation(Code.LIMIT_REACHED, f"a receivable carries at most {limits.LIENS_MAX} liens")
+    return judgement.store(_encumbered(judgement, record, operation))
+
+
+def _check_holder(record: Receivable, operation: Pledge) -> None:
+    if record.amount_of(operation.pledgor) > 0:
+        return
+    disposal = record.disposed_by(operation.pledgor)
+    if record.part_of(operation.pledgor) is None and disposal is None:
+        raise RuleViolation(Code.NOT_HOLDER, f"{operation.pledgor} holds no part", collided_with=record.place)
+    claim = earlier_claim(record, operation.pledgor, operation.amount)
+    reason = Reason("assigned", disposal.amount) if disposal else Reason("paid", record.paid)
+    raise RuleViolation(
+        Code.EMPTY_PLEDGE if claim is None else Code.DUPLICATE_PLEDGE,
+        f"{operation.pledgor} holds nothing of it any more",
+        collided_with=claim or record.place,
+        reasons=(reason,),
+    )
+
+
+def _check_term(judgement: Judgement, operation: Pledge) -> None:
+    term_ms = operation.until_ms - judgement.time_ms
+    if not limits.LIEN_TERM_MS_MIN <= term_ms <= limits.LIEN_TERM_MS_MAX:
+        raise RuleViolation(Code.TERM, "a pledge runs for 30 days to 30 years from its block's time")
+
+
+def _check_value(judgement: Judgement, record: Receivable, operation: Pledge) -> None:
+    free = free_of(judgement, record, operation.pledgor)
+    reasons = (Reason("held", record.amount_of(operation.pledgor)), *free.reasons)
+    if operation.amount > free.amount:
+        claim = None
+        if record.phase is Phase.LIVE:
+            claim = earlier_claim(record, operation.pledgor, operation.amount)
+        raise RuleViolation(
+            Code.EMPTY_PLEDGE if claim is None else Code.DUPLICATE_PLEDGE,
+            f"{operation.amount} pledged, {free.amount} free",
+            collided_with=claim or record.place,
+            reasons=reasons,
+        )
+    required = judgement.policy.require_confirmation.covers_pledge()
+    if required and record.confirmation.amount < operation.amount:
+        raise RuleViolation(
+            Code.EMPTY_PLEDGE,
+            f"the debtor has confirmed {record.confirmation.amount}",
+            collided_with=record.place,
+            reasons=(Reason("confirmed", record.confirmation.amount),),
+        )
+
+
+def _check_senior(record: Receivable, operation: Pledge) -> None:
+    junior = operation.junior_to
+    assert junior is not None
+    senior = record.lien(junior.senior_lien)
+    if senior is None or senior.pledgee != junior.senior_pledgee or senior.pledgor != operation.pledgor:
+        raise RuleViolation(
+            Code.NOT_LIENHOLDER,
+            f"{junior.senior_pledgee} has no such lien on the part of {operation.pledgor}",
+            collided_with=record.place,
+        )
+    behind = junior_of(record.liens, senior.lien_id)
+    if behind is not None:
+        raise RuleViolation(
+            Code.DUPLICATE_PLEDGE, "another lien stands behind the senior one", collided_with=behind.place
+        )
+    if operation.amount > senior.amount:
+        raise RuleViolation(
+            Code.EMPTY_PLEDGE,
+            f"a junior pledge is at most as large as the senior one, {senior.amount}",
+            collided_with=senior.place,
+            reasons=(Reason("pledged", senior.amount),),
+        )
+
+
+def _encumbered(judgement: Judgement, record: Receivable, operation: Pledge) -> Receivable:
+    identifier = lien_id(judgement.entry_id, judgement.operation_index)
+    lien = Lien(
+        lien_id=identifier,
+        pledgor=operation.pledgor,
+        pledgee=operation.pledgee,
+        amount=operation.amount,
+        until_ms=operation.until_ms,
+        behind=operation.junior_to.senior_lien if operation.junior_to else None,
+        place=judgement.place(identifier),
+    )
+    judgement.state.expire_at(operation.until_ms, record.receivable_id)
+    return replace(record, liens=(*record.liens, lien), changed_height=judgement.height)
+
+
+def release_pledge(judgement: Judgement, operation: ReleasePledge) -> bytes:
+    """The pledgee gives its lien up; a junior lien behind it moves up."""
+    record = known_receivable(judgement, operation.receivable)
+    lien = record.lien(operation.lien)
+    if lien is None or lien.pledgee != operation.pledgee:
+        raise RuleViolation(
+            Code.NOT_LIENHOLDER, f"{operation.pledgee} has no such lien", collided_with=record.place
+        )
+    liens = without_lien(record.liens, lien.lien_id)
+    return judgement.store(replace(record, liens=liens, changed_height=judgement.height))
+
+
+def _pledging(operation: Pledge) -> tuple[Party, ...]:
+    parties = (
+        Party(operation.pledgor, (Role.EXPORTER, Role.FACTOR)),
+        Party(operation.pledgee, (Role.FACTOR,)),
+    )
+    if operation.junior_to is None:
+        return parties
+    return (*parties, Party(operation.junior_to.senior_pledgee, (Role.FACTOR,)))
+
+
+def _releasing(operation: ReleasePledge) -> tuple[Party, ...]:
+    return (Party(operation.pledgee, (Role.FACTOR,)),)
+
+
+RULES: Final = (
+    Rule(Pledge, _pledging, pledge),
+    Rule(ReleasePledge, _releasing, release_pledge, while_suspended=True),
+)

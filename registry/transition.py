@@ -1,0 +1,268 @@
+"""One block applied to a state: validate, apply, compare each root. The heart of the registry, and a pure function.
+
+Reading order: `apply_block` is what every validator and auditor runs; `BlockExecution` does the work, and a proposer uses it
+directly to find out which entries fit; `judge_entry` is one entry; the rules themselves are in `registry.rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+from . import limits
+from .admission import check_chain, check_freshness, check_right
+from .block import (
+    BLOCK_VERSION,
+    RULES_VERSION,
+    Block,
+    Header,
+    entries_root,
+    last_certificate_hash,
+)
+from .entry import Entry, Mode
+from .errors import BlockInvalid, Code, EntryRefused, RuleViolation
+from .genesis import Genesis
+from .liens import without_expired
+from .merkle.log import Frontier, tree_root
+from .operations import Operation
+from .policy import Policy
+from .receipt import RECEIPT_VERSION, Outcome, Receipt, Result, encode_receipt
+from .rules import RULES, Judgement
+from .state import SINGLETON, Governance, MemoryState, Namespace, StateDelta, StateReader, WorkingState
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTip:
+    """What the next block must join on to. `history` is the tree over the hashes of all blocks so far."""
+
+    chain_id: bytes
+    height: int
+    block_hash: bytes
+    time_ms: int
+    history: Frontier
+    validators_hash: bytes
+
+    def after(self, block: Block) -> ChainTip:
+        header = block.header
+        return ChainTip(
+            chain_id=self.chain_id,
+            height=header.height,
+            block_hash=block.block_hash,
+            time_ms=header.time_ms,
+            history=self.history.append(block.block_hash),
+            validators_hash=header.next_validators_hash,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResult:
+    """What a block does: what to write, and the receipts in the order of the entries."""
+
+    delta: StateDelta
+    receipts: tuple[bytes, ...]
+    state_root: bytes
+
+
+def genesis_tip(genesis: Genesis) -> ChainTip:
+    """The tip before the first block: its parent hash is the chain id itself."""
+    return ChainTip(
+        chain_id=genesis.chain_id,
+        height=0,
+        block_hash=genesis.chain_id,
+        time_ms=genesis.time_ms,
+        history=Frontier(0, ()),
+        validators_hash=genesis.validators_hash(),
+    )
+
+
+def genesis_state(genesis: Genesis) -> BlockResult:
+    """The state that the genesis document describes, as a delta on the empty state."""
+    state = WorkingState(MemoryState())
+    state.put(Namespace.POLICY, SINGLETON, genesis.policy)
+    state.put(Namespace.GOVERNANCE, SINGLETON, Governance(genesis.governance_threshold))
+    for member in genesis.members:
+        state.put(Namespace.MEMBER, member.member_id.encode(), member)
+        for key in member.keys:
+            state.put(Namespace.KEY_OWNER, key.public_key, member.member_id)
+    delta, root = state.finish()
+    return BlockResult(delta, (), root)
+
+
+class BlockExecution:
+    """Entries applied one after the other on top of a committed state. Used once."""
+
+    def __init__(self, reader: StateReader, tip: ChainTip, time_ms: int) -> None:
+        self.tip = tip
+        self.height = tip.height + 1
+        self.time_ms = time_ms
+        self._state = WorkingState(reader)
+        self._receipts: list[bytes] = []
+        # Policy is judged as it stood before the block: an entry cannot loosen it for its neighbours.
+        self.policy = self._state.policy()
+        _expire(self._state, self.height, time_ms)
+
+    def apply(self, entry: Entry) -> Receipt:
+        """Judge one entry, whose signatures are verified. Raises EntryRefused and changes nothing if it may not be here."""
+        receipt = judge_entry(
+            self._state, self.policy, self.tip.chain_id, self.height, self.time_ms, entry, len(self._receipts)
+        )
+        self._receipts.append(encode_receipt(receipt))
+        return receipt
+
+    def finish(self) -> BlockResult:
+        delta, root = self._state.finish()
+        return BlockResult(delta, tuple(self._receipts), root)
+
+
+def compose_header(
+    execution: BlockExecution,
+    result: BlockResult,
+    entries: tuple[bytes, ...],
+    last_certificate: bytes,
+    evidence: tuple[bytes, ...],
+    proposer: str,
+) -> Header:
+    """The only header that a block of these parts can have."""
+    tip = execution.tip
+    return Header(
+        version=BLOCK_VERSION,
+        chain_id=tip.chain_id,
+        height=execution.height,
+        time_ms=execution.time_ms,
+        parent_hash=tip.block_hash,
+        history_size=tip.history.size,
+        history_root=tip.history.root(),
+        entry_count=len(entries),
+        entries_root=entries_root(entries),
+        receipts_root=tree_root(result.receipts),
+        state_root=result.state_root,
+        validators_hash=tip.validators_hash,
+        next_validators_hash=tip.validators_hash,
+        rules_version=RULES_VERSION,
+        policy_hash=execution.policy.hash(),
+        last_certificate_hash=last_certificate_hash(last_certificate),
+        evidence_root=tree_root(evidence),
+        proposer=proposer,
+    )
+
+
+def apply_block(reader: StateReader, tip: ChainTip, block: Block, entries: Sequence[Entry]) -> BlockResult:
+    """Run the block on the state at `tip` and compare every field of its header. Raises BlockInvalid.
+
+    `entries` are the block's entries, decoded and with verified signatures. The parent's certificate and the evidence are
+    checked by the caller, who knows the validators.
+    """
+    check_links(tip, block.header)
+    if sum(len(entry.body.operations) for entry in entries) > limits.BLOCK_OPERATIONS_MAX:
+        raise BlockInvalid(f"more than {limits.BLOCK_OPERATIONS_MAX} operations in one block")
+    execution = BlockExecution(reader, tip, block.header.time_ms)
+    for index, entry in enumerate(entries):
+        try:
+            execution.apply(entry)
+        except EntryRefused as error:
+            raise BlockInvalid(
+                f"entry {index} may not be in a block: {error.code}: {error.message}", entry_index=index
+            ) from error
+    result = execution.finish()
+    expected = compose_header(
+        execution, result, block.entries, block.last_certificate, block.evidence, block.header.proposer
+    )
+    compare_headers(block.header, expected)
+    return result
+
+
+def check_links(tip: ChainTip, header: Header) -> None:
+    """The cheap checks, before anything is executed. Raises BlockInvalid."""
+    facts = (
+        ("chain_id", header.chain_id, tip.chain_id),
+        ("height", header.height, tip.height + 1),
+        ("parent_hash", header.parent_hash, tip.block_hash),
+        ("rules_version", header.rules_version, RULES_VERSION),
+    )
+    for field, stated, expected in facts:
+        if stated != expected:
+            raise BlockInvalid(f"header.{field} is wrong", field=field, stated=stated, expected=expected)
+    if header.time_ms <= tip.time_ms:
+        raise BlockInvalid(
+            "header.time_ms is not after the parent's", stated=header.time_ms, parent=tip.time_ms
+        )
+
+
+def compare_headers(stated: Header, expected: Header) -> None:
+    """Raises BlockInvalid naming the first field that differs."""
+    if stated == expected:
+        return
+    for field in fields(Header):
+        left, right = getattr(stated, field.name), getattr(expected, field.name)
+        if left != right:
+            raise BlockInvalid(f"header.{field.name} is wrong", field=field.name, stated=left, expected=right)
+
+
+def judge_entry(
+    state: WorkingState,
+    policy: Policy,
+    chain_id: bytes,
+    height: int,
+    time_ms: int,
+    entry: Entry,
+    entry_index: int,
+) -> Receipt:
+    """The receipt of one entry, with its effects in `state`. Raises EntryRefused (nothing changed) at the door.
+
+    Order: chain, right, freshness, then operation by operation. A refused entry has used its sequence number all the same:
+    the attempt is on the record, and cannot be repeated under the same number.
+    """
+    check_chain(entry, chain_id)
+    signers = check_right(state, entry, height)
+    check_freshness(state, entry, time_ms)
+    body = entry.body
+    state.put(Namespace.WINDOW, body.submitter.encode(), state.window(body.submitter).add(body.sequence))
+    start = state.savepoint()
+    results: list[Result] = []
+    failed: int | None = None
+    for index, operation in enumerate(body.operations):
+        judgement = Judgement(
+            state, policy, chain_id, height, time_ms, entry.entry_id, entry_index, index, signers
+        )
+        result = _judge_operation(judgement, operation)
+        results.append(result)
+        if result.code is not Code.OK and body.mode is Mode.ATOMIC:
+            state.roll_back(start)
+            failed = index
+            results = _withhold(results, len(body.operations))
+            break
+    refused = sum(result.code is not Code.OK for result in results)
+    outcome = (
+        Outcome.APPLIED if refused == 0 else Outcome.REFUSED if refused == len(results) else Outcome.PARTLY
+    )
+    return Receipt(RECEIPT_VERSION, height, entry_index, entry.entry_id, outcome, failed, tuple(results))
+
+
+def _judge_operation(judgement: Judgement, operation: Operation) -> Result:
+    mark = judgement.state.savepoint()
+    try:
+        subject = RULES[type(operation)].apply(judgement, operation)
+    except RuleViolation as refusal:
+        judgement.state.roll_back(mark)
+        return Result(refusal.code, b"", refusal.collided_with, refusal.reasons)
+    return Result(Code.OK, subject, None, ())
+
+
+def _withhold(results: list[Result], operation_count: int) -> list[Result]:
+    """An atomic entry that failed: only the failing operation has a refusal, the others were not applied."""
+    not_applied = Result(Code.NOT_APPLIED, b"", None, ())
+    failing = results[-1]
+    return [not_applied] * (len(results) - 1) + [failing] + [not_applied] * (operation_count - len(results))
+
+
+def _expire(state: WorkingState, height: int, time_ms: int) -> None:
+    """Liens whose time has run out end before the block's first entry, a bounded number in each block."""
+    for until_ms, receivable_id in state.reader.due(time_ms, limits.EXPIRIES_PER_BLOCK_MAX):
+        state.expired(until_ms, receivable_id)
+        record = state.receivable(receivable_id)
+        if record is None:
+            continue
+        liens = without_expired(record.liens, time_ms)
+        if liens != record.liens:
+            changed = replace(record, liens=liens, changed_height=height)
+            state.put(Namespace.RECEIVABLE, receivable_id, changed)
