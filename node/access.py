@@ -22,6 +22,7 @@ from node.status import CallCode, CallRefused
 from registry.codec import Bytes, Struct, Text, Uint, pack, unpack
 from registry.errors import BadSignature, MalformedEntry
 from registry.limits import MEMBER_ID_CHARS_MAX, NODE_ID_CHARS_MAX, TIME_MS_MAX
+from registry.member import Member, MemberStatus
 from registry.signing import PUBLIC_KEY_BYTES, SigningKey, Tag, verify
 
 SCHEME = "pledgebook "
@@ -61,22 +62,15 @@ TOKEN_SHAPE: Struct[Token] = Struct(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the ledger says of a member at one height: its roles, by their names, and whether it is active."""
-
-    member: str
-    roles: frozenset[str]
-    active: bool
-
-
 class MemberDirectory(Protocol):
-    """The members as the ledger records them at the node's last committed height."""
+    """The members as the ledger records them after the node's last committed block."""
 
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """The last committed height."""
+        ...
 
-    def standing(self, member: str, public_key: bytes) -> Standing | None:
-        """The member's standing if this key is its valid key now, else None."""
+    def member(self, member_id: str) -> Member | None:
+        """The member's record at that height."""
         ...
 
 
@@ -98,7 +92,7 @@ class Gate:
         self._directory = directory
         self._verified: OrderedDict[str, _Verified] = OrderedDict()
 
-    def admit(self, value: str | None, now_ms: int) -> Standing:
+    def admit(self, value: str | None, now_ms: int) -> Member:
         """The member behind a metadata value. Raises CallRefused."""
         if value is None:
             raise CallRefused(
@@ -116,7 +110,7 @@ class Gate:
         if now_ms >= known.token.expires_ms:
             del self._verified[value]
             raise CallRefused(CallCode.UNAUTHENTICATED, "the access token has expired; make a new one")
-        return known.standing
+        return known.member
 
     def _check(self, value: str, now_ms: int) -> _Verified:
         token, body, signature = _decode(value)
@@ -141,20 +135,23 @@ class Gate:
 
     def _look_up(self, token: Token) -> _Verified:
         height = self._directory.height()
-        standing = self._directory.standing(token.member, token.public_key)
-        if standing is None:
+        member = self._directory.member(token.member)
+        # The key must be good for the next block: what the member could sign an entry with now.
+        if member is None or not member.has_key(token.public_key, height + 1):
             raise CallRefused(
                 CallCode.UNAUTHENTICATED,
-                f"no valid key of {token.member} is {token.public_key.hex()} at height {height}",
+                f"{token.member} has no key {token.public_key.hex()} that is valid after height {height}",
             )
-        return _Verified(token, standing, height)
+        if member.status is MemberStatus.EXPELLED:
+            raise CallRefused(CallCode.UNAUTHENTICATED, f"{token.member} is expelled")
+        return _Verified(token, member, height)
 
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
     token: Token
-    standing: Standing
-    height: int  # at which the standing was looked up
+    member: Member
+    height: int  # at which the member was looked up
 
 
 def _decode(value: str) -> tuple[Token, bytes, bytes]:

@@ -8,6 +8,7 @@ Leaves to others: reading the files that the paths name (`keys`, `tls`), and whe
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -246,9 +247,6 @@ def _quoted(text: str) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """`path` seen from `folder`, with at most one step up, so that a folder of nodes can be moved as a whole."""
-    if path.is_relative_to(folder):
-        return str(path.relative_to(folder))
-    if path.is_relative_to(folder.parent):
-        return str(Path("..") / path.relative_to(folder.parent))
-    return str(path)
+    """`path` seen from `folder` when it is near, so that a folder of nodes can be moved as a whole."""
+    relative = os.path.relpath(path, folder)
+    return str(path) if relative.startswith("../../../") else relative

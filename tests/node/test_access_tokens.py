@@ -13,12 +13,14 @@ from node.access import (
     TOKEN_SHAPE,
     Gate,
     RateLimit,
-    Standing,
     Token,
     make_token,
 )
 from node.status import CallCode, CallRefused
 from registry.codec import pack
+from registry.fingerprints import Numbering
+from registry.member import Member, MemberKey, MemberStatus
+from registry.operations.governance import Role
 from registry.signing import SigningKey, Tag
 
 KEY = SigningKey(bytes(32))
@@ -27,21 +29,29 @@ MEMBER = "lei:00000000000000000098"
 NOW = 1_800_000_000_000
 
 
+def enrolled(*keys: SigningKey, status: MemberStatus = MemberStatus.ACTIVE) -> Member:
+    return Member(
+        MEMBER,
+        (Role.FACTOR,),
+        status,
+        Numbering.CONTINUOUS,
+        None,
+        tuple(MemberKey(key.public_key, 0, 100) for key in keys),
+    )
+
+
 @dataclass
 class Members:
-    """A ledger with one member and one key."""
+    """A ledger with one member."""
 
     at: int = 1
-    keys: dict[bytes, Standing] = field(
-        default_factory=lambda: {KEY.public_key: Standing(MEMBER, frozenset({"factor"}), True)}
-    )
+    record: Member | None = field(default_factory=lambda: enrolled(KEY))
 
     def height(self) -> int:
         return self.at
 
-    def standing(self, member: str, public_key: bytes) -> Standing | None:
-        known = self.keys.get(public_key)
-        return known if known is not None and known.member == member else None
+    def member(self, member_id: str) -> Member | None:
+        return self.record if member_id == MEMBER else None
 
 
 def gate(members: Members | None = None) -> Gate:
@@ -66,8 +76,8 @@ TOKEN = Token(1, MEMBER, KEY.public_key, "factor-1", NOW, NOW + TOKEN_LIFE_MS_MA
 def test_good_token_is_admitted_twice() -> None:
     at = gate()
     value = make_token(KEY, MEMBER, "factor-1", NOW)
-    assert at.admit(value, NOW).member == MEMBER
-    assert at.admit(value, NOW + 1) == Standing(MEMBER, frozenset({"factor"}), True)
+    assert at.admit(value, NOW) == enrolled(KEY)
+    assert at.admit(value, NOW + 1) == enrolled(KEY)
 
 
 def test_missing_token_says_what_is_expected() -> None:
@@ -116,6 +126,20 @@ def test_key_that_the_ledger_does_not_know_is_refused() -> None:
     refused(gate(), signed(replace(TOKEN, public_key=OTHER.public_key), OTHER))
 
 
+def test_key_is_refused_at_the_height_where_its_validity_ends() -> None:
+    value = signed(TOKEN)
+    gate(Members(at=98)).admit(value, NOW)
+    refused(gate(Members(at=99)), value)
+
+
+def test_expelled_member_is_refused() -> None:
+    assert "expelled" in refused(gate(Members(record=enrolled(KEY, status=MemberStatus.EXPELLED))), signed(TOKEN)).message
+
+
+def test_unknown_member_is_refused() -> None:
+    refused(gate(Members(record=None)), signed(TOKEN))
+
+
 def test_signature_of_another_key_or_for_another_purpose_is_refused() -> None:
     assert "verify" in refused(gate(), signed(TOKEN, OTHER)).message
     assert "verify" in refused(gate(), signed(TOKEN, tag=Tag.ENTRY)).message
@@ -126,7 +150,7 @@ def test_revoked_key_is_refused_at_the_next_height() -> None:
     at = gate(members)
     value = signed(TOKEN)
     at.admit(value, NOW)
-    members.keys.clear()
+    members.record = enrolled(OTHER)
     at.admit(value, NOW)  # same height: what the ledger says has not changed
     members.at = 2
     refused(at, value)

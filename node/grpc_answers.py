@@ -1,0 +1,221 @@
+"""From one snapshot of the store to the answers of the API, proofs included.
+
+Guarantees: every answer is of one height: value or absence, map proof, header and certificate come from the same read
+transaction. A fingerprint that is present is followed to its receivable. Nothing is left out of an answer for want of a
+value: absence is proved.
+Leaves to others: who may ask (`access`, the services), and opening the snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from node.ports import SnapshotPort
+from node.status import CallCode, CallRefused
+from pledgebook.v1 import ledger_pb2, registry_pb2
+from registry.block import decode_header
+from registry.codec import unpack
+from registry.errors import MalformedEntry, StoreCorrupt
+from registry.fingerprints import FINGERPRINT_BYTES, FingerprintKind
+from registry.identifiers import ID_BYTES
+from registry.merkle.log import LeafTree, inclusion_proof_from
+from registry.merkle.map import InclusionProof, encode_absence, encode_inclusion, prove
+from registry.operations.fields import MEMBER_ID
+from registry.receivable import REFERENCE
+from registry.state import (
+    EMPTY_PRIVATE_DIGEST,
+    STORED_VALUE_BYTES_MAX,
+    Namespace,
+    private_digest,
+    split_stored,
+    state_key,
+)
+
+KEYS_MAX = 100
+# A client further behind than this many changes of the validators is to begin at a newer checkpoint.
+VALIDATOR_CHANGES_MAX = 1_000
+FIRST_BLOCK_MS = 500
+_ASKABLE = {int(kind) for kind in (FingerprintKind.INVOICE, FingerprintKind.FISCAL, FingerprintKind.DOCUMENT)}
+
+
+def certified_header(snapshot: SnapshotPort, height: int) -> ledger_pb2.CertifiedHeader:
+    """Header and certificate of a committed height. Raises CallRefused when there is none."""
+    header, certificate = snapshot.header(height), snapshot.certificate(height)
+    if header is None or certificate is None:
+        raise CallRefused(
+            CallCode.UNKNOWN_HEIGHT,
+            f"no block of height {height}; the last committed one is {snapshot.height}",
+        )
+    return ledger_pb2.CertifiedHeader(header=header, certificate=certificate)
+
+
+def head_of(snapshot: SnapshotPort) -> ledger_pb2.CertifiedHeader:
+    """Header and certificate of the last committed block. Raises CallRefused before the first one."""
+    if snapshot.height == 0:
+        raise CallRefused(
+            CallCode.NO_BLOCK_YET, "no block is committed yet, so nothing can be proved", retry_after_ms=FIRST_BLOCK_MS
+        )
+    return certified_header(snapshot, snapshot.height)
+
+
+def validator_changes(snapshot: SnapshotPort, trusted_height: int) -> list[ledger_pb2.CertifiedHeader]:
+    """One certified header per change of the validator set after `trusted_height`, oldest first.
+
+    Empty when the set of the head is the one that the trusted height names: no link is then needed.
+    """
+    trusted = snapshot.header(trusted_height) if trusted_height else snapshot.header(1)
+    head = snapshot.header(snapshot.height)
+    if trusted is None or head is None:
+        return []
+    if _validators_of(trusted)[0 if trusted_height == 0 else 1] == _validators_of(head)[0]:
+        return []
+    changes: list[ledger_pb2.CertifiedHeader] = []
+    for height in range(max(trusted_height, 1), snapshot.height):
+        header = snapshot.header(height)
+        if header is None:
+            raise StoreCorrupt(f"the header of height {height} is missing", height=height)
+        current, following = _validators_of(header)
+        if current != following:
+            changes.append(certified_header(snapshot, height))
+            if len(changes) > VALIDATOR_CHANGES_MAX:
+                raise CallRefused(
+                    CallCode.BAD_REQUEST,
+                    f"more than {VALIDATOR_CHANGES_MAX} validator changes since {trusted_height}",
+                )
+    return changes
+
+
+@lru_cache(maxsize=256)
+def _validators_of(header_bytes: bytes) -> tuple[bytes, bytes]:
+    header = decode_header(header_bytes)
+    return header.validators_hash, header.next_validators_hash
+
+
+def status_answers(
+    snapshot: SnapshotPort, keys: Sequence[registry_pb2.ReceivableKey]
+) -> list[registry_pb2.StatusAnswer]:
+    """One answer per key, in order. Raises CallRefused on a key that is none."""
+    return [_status_answer(snapshot, key) for key in keys]
+
+
+def _status_answer(snapshot: SnapshotPort, key: registry_pb2.ReceivableKey) -> registry_pb2.StatusAnswer:
+    namespace, identifier = key_of(key)
+    found = look_up(snapshot, namespace, identifier)
+    if isinstance(found, registry_pb2.AbsentValue):
+        return registry_pb2.StatusAnswer(absent=found)
+    if namespace is Namespace.RECEIVABLE:
+        return registry_pb2.StatusAnswer(present=found)
+    receivable = look_up(snapshot, Namespace.RECEIVABLE, receivable_behind(found.public))
+    if isinstance(receivable, registry_pb2.AbsentValue):
+        raise StoreCorrupt("a fingerprint names a receivable that is not in the state", identifier=identifier)
+    return registry_pb2.StatusAnswer(fingerprint=found, present=receivable)
+
+
+def key_of(key: registry_pb2.ReceivableKey) -> tuple[Namespace, bytes]:
+    """Namespace and id of what a key names. Raises CallRefused."""
+    match key.WhichOneof("key"):
+        case "receivable_id":
+            if len(key.receivable_id) != ID_BYTES:
+                raise CallRefused(
+                    CallCode.BAD_REQUEST,
+                    f"a receivable id has {ID_BYTES} bytes, not {len(key.receivable_id)}",
+                )
+            return Namespace.RECEIVABLE, key.receivable_id
+        case "fingerprint":
+            kind, value = key.fingerprint.kind, key.fingerprint.value
+            if kind not in _ASKABLE or len(value) != FINGERPRINT_BYTES:
+                raise CallRefused(
+                    CallCode.BAD_REQUEST,
+                    f"a fingerprint is of kind {sorted(_ASKABLE)} and has {FINGERPRINT_BYTES} bytes; "
+                    f"this one is of kind {kind} and has {len(value)}",
+                )
+            return Namespace.FINGERPRINT, bytes([kind]) + value
+        case _:
+            raise CallRefused(
+                CallCode.BAD_REQUEST, "a key names a receivable by id or by fingerprint; this one is empty"
+            )
+
+
+def look_up(
+    snapshot: SnapshotPort, namespace: Namespace, identifier: bytes
+) -> registry_pb2.PresentValue | registry_pb2.AbsentValue:
+    """A value's public part with its proof of inclusion, or a proof of absence."""
+    key_hash = state_key(namespace, identifier)
+    proof = prove(snapshot, key_hash)
+    stored = snapshot.value(key_hash)
+    if isinstance(proof, InclusionProof) is not (stored is not None):
+        raise StoreCorrupt("the state tree and the stored values disagree", namespace=namespace.name)
+    if stored is None:
+        assert not isinstance(proof, InclusionProof), "checked above"
+        return registry_pb2.AbsentValue(absence_proof=encode_absence(proof))
+    assert isinstance(proof, InclusionProof), "checked above"
+    public, private = split_stored(stored)
+    return registry_pb2.PresentValue(
+        public=public,
+        private_digest=private_digest(private) if private else EMPTY_PRIVATE_DIGEST,
+        inclusion_proof=encode_inclusion(proof),
+    )
+
+
+def receivable_behind(fingerprint_value: bytes) -> bytes:
+    """The receivable id that the value stored under a fingerprint names."""
+    return REFERENCE.decode(unpack(fingerprint_value, STORED_VALUE_BYTES_MAX), "reference").subject
+
+
+def member_answer(snapshot: SnapshotPort, member_id: str) -> registry_pb2.GetMemberResponse:
+    """A member's record and its anti-replay window, each with its proof."""
+    answer = registry_pb2.GetMemberResponse(head=head_of(snapshot))
+    for namespace, present, absent in (
+        (Namespace.MEMBER, answer.member, answer.member_absent),
+        (Namespace.WINDOW, answer.window, answer.window_absent),
+    ):
+        found = look_up(snapshot, namespace, member_id.encode())
+        if isinstance(found, registry_pb2.PresentValue):
+            present.CopyFrom(found)
+        else:
+            absent.CopyFrom(found)
+    return answer
+
+
+class BlockReceipts:
+    """The receipts of one block with their tree, so that many proofs share its hashing."""
+
+    def __init__(self, snapshot: SnapshotPort, height: int) -> None:
+        receipts = snapshot.receipts(height)
+        if receipts is None:
+            raise StoreCorrupt(f"the receipts of height {height} are missing", height=height)
+        self._receipts = receipts
+        self._tree = LeafTree(receipts)
+        self._head = certified_header(snapshot, height)
+
+    def batch(self, indexes: Iterable[int]) -> registry_pb2.ReceiptBatch:
+        """The receipts at these places of the block, each with its path."""
+        size = len(self._receipts)
+        proofs = [
+            registry_pb2.ReceiptProof(
+                receipt=self._receipts[index], path=inclusion_proof_from(self._tree, size, index)
+            )
+            for index in sorted(indexes)
+        ]
+        return registry_pb2.ReceiptBatch(head=self._head, receipts=proofs)
+
+
+def certified_block(snapshot: SnapshotPort, height: int) -> ledger_pb2.CertifiedBlock | None:
+    """A committed block as stored, with certificate and receipts; None where there is none."""
+    block, certificate, receipts = (
+        snapshot.block(height),
+        snapshot.certificate(height),
+        snapshot.receipts(height),
+    )
+    if block is None or certificate is None or receipts is None:
+        return None
+    return ledger_pb2.CertifiedBlock(height=height, block=block, certificate=certificate, receipts=receipts)
+
+
+def check_member_id(member_id: str) -> None:
+    """Raises CallRefused on a text that is no member id."""
+    try:
+        MEMBER_ID.decode(member_id, "member_id")
+    except MalformedEntry as error:
+        raise CallRefused(CallCode.BAD_REQUEST, error.message) from error
