@@ -15,15 +15,65 @@ is dropped, counted through `Listener.message_refused`, and kept as evidence whe
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
-from consensus.inputs import NeedFromPeer, PeerConnected
+from consensus.certificate import Certificate, verify_certificate
+from consensus.driver import Driver
+from consensus.effects import (
+    Broadcast,
+    Decide,
+    Effect,
+    EvidenceFound,
+    Halt,
+    NeedValue,
+    RequestValue,
+    SendTo,
+    SetTimer,
+    SignAndSend,
+    ValidateValue,
+)
+from consensus.errors import CertificateInvalid
+from consensus.inputs import (
+    HeightStarted,
+    Input,
+    NeedFromPeer,
+    PeerConnected,
+    ProposalReceived,
+    Synced,
+    Timeout,
+    TimeoutElapsed,
+    ValueBuilt,
+    ValueValidated,
+    VoteReceived,
+    WorkAvailable,
+    must_be_journaled,
+)
+from consensus.limits import Limits, Timing
+from consensus.messages import BlockHash, Proposal, UnsignedProposal, UnsignedVote, ValueMessage, Vote
+from consensus.recovery import NormalStart, ObserveOnly, Refuse, SignedPlace, StartFacts, judge_start
 from consensus.validators import NodeId
+from registry.errors import BlockInvalid
+from registry.signing import verify
 
+from .inbox import Inbox
+from .input_codec import InputUnreadable, decode_input, encode_input
 from .journal import Journal
-from .ports import Application, Clock, Committed, Listener, Message, Timer, Timers, Transport
-from .signer import Signer
+from .ports import (
+    VALUE_BYTES_MAX,
+    Application,
+    Clock,
+    Committed,
+    Heartbeat,
+    Listener,
+    Message,
+    Timer,
+    Timers,
+    Transport,
+)
+from .signer import Signer, SigningRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +106,9 @@ class EngineSettings:
     node_id: NodeId
     chain_id: bytes
     network_delay_ms: int
-    """Expected one-way delay between nodes; all timeouts derive from it."""
+    """Expected time for a block to reach every node; all timeouts derive from it."""
+    precision_ms: int = 2_000
+    """How far two correct clocks may be apart: a block whose time is further off gets no votes."""
     heartbeat_ms: int = 10_000
     """An idle chain makes an empty block this often, so that a client can tell a quiet ledger from a stale answer."""
 
@@ -76,6 +128,14 @@ class EngineStatus:
     """Why it does not sign although it is a validator; None when it does."""
 
 
+class EngineHalted(Exception):
+    """Nothing safe can follow; the message says why and what the operator is to do."""
+
+
+class StartRefused(Exception):
+    """Journal, signer file and store do not fit together; the message says which one to restore or remove."""
+
+
 class Engine:
     """See the module's docstring."""
 
@@ -92,21 +152,339 @@ class Engine:
         listener: Listener,
     ) -> None:
         """`signer` is None for an observer."""
+        self._settings = settings
+        self._application = application
+        self._journal = journal
+        self._signer = signer
+        self._transport = transport
+        self._timers = timers
+        self._clock = clock
+        self._listener = listener
+        self._driver = self._new_driver()
+        self._inbox = Inbox(settings.chain_id, settings.node_id, application, listener)
+        self._queue: deque[Input] = deque()
+        self._height = 0
+        self._work_told = 0
+        self._syncing = False
+        self._helped: dict[NodeId, tuple[int, int]] = {}
+
+    # -- The host's side --------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Replay the journal and take up work where the last run left it. Call once, before anything else."""
+        """Replay the journal and take up work where the last run left it. Call once, before anything else.
+
+        Raises StartRefused, JournalCorrupt, WrongJournal, InputUnreadable, DiskFailed, EngineHalted.
+        """
+        content = self._journal.open()
+        tip = self._application.tip()
+        inputs = tuple(decode_input(p, self._application.validators) for p in content.payloads or ())
+        journal_height = _height_begun(inputs)
+        if self._signer is not None:
+            self._prepare_signer(self._signer, tip.height, journal_height)
+        if journal_height == tip.height + 1:
+            self._replay(inputs)
+        else:
+            # The store is level with the journal: we crashed between committing a block and beginning the next height, at
+            # which nothing was said yet. Or the journal is missing or foreign, and the floor keeps us from signing.
+            self._begin_height(tip.height + 1, tip.time_ms)
+        self._drain()
 
     def handle(self, events: Sequence[Event]) -> None:
-        """Take in events in this order and perform what follows."""
+        """Take in events in this order and perform what follows.
 
-    def apply_certified_block(self, payload: bytes, certificate: bytes) -> Committed:
+        Raises EngineHalted, DiskFailed, StoreFailed: all fatal.
+        """
+        for event in events:
+            self._take(event)
+        self._drain()
+
+    def apply_certified_block(self, payload: bytes, certificate_bytes: bytes) -> Committed:
         """Check, execute and commit the next block as fetched from a peer.
 
-        Raises BlockInvalid, MalformedEntry or CertificateInvalid when the peer lied: drop it and ask another one.
+        Raises BlockInvalid, InvalidMessage, CertificateInvalid or BadSignature when the peer lied: drop it and ask another
+        one. EngineHalted when a quorum vouches for a block that this node finds invalid.
         """
+        info = self._application.identify(payload)
+        if info.height != self._height:
+            raise BlockInvalid("not the next block", found=info.height, expected=self._height)
+        certificate = Certificate.decode(certificate_bytes)
+        if (certificate.height, certificate.block_hash) != (info.height, info.block_hash):
+            raise CertificateInvalid("of another block", height=certificate.height, expected=info.height)
+        validators = self._application.validators(info.height)
+        verify_certificate(certificate, validators, self._settings.chain_id, verify)
+        committed = self._commit(payload, certificate_bytes)
+        if self._signer is not None and info.height <= self._signer.floor:
+            # Still observing: what we may have signed at the height after this one is not known either.
+            self._signer.raise_floor(info.height + 1)
+        self._feed(Synced(info.height))
+        self._begin_height(info.height + 1, info.time_ms)
+        self._drain()
+        return committed
 
     def set_syncing(self, syncing: bool) -> None:
-        """While syncing the engine listens but signs nothing."""
+        """While syncing the engine listens but signs nothing; afterwards it says what it held back at this height."""
+        if self._syncing and not syncing:
+            self._syncing = False
+            for effect in self._driver.outstanding():
+                self._perform(effect)
+            self._offer_work()
+            self._drain()
+        self._syncing = syncing
 
     def status(self) -> EngineStatus:
         """Where the engine is."""
+        floor = 0 if self._signer is None else self._signer.floor
+        observing = None
+        if self._height <= floor:
+            observing = f"signs nothing up to height {floor}: it may have forgotten what it signed there"
+        member = self._application.validators(self._height).get(self._settings.node_id) is not None
+        validating = member and self._signer is not None and not self._syncing and observing is None
+        step = self._driver.current_step.name.lower()
+        return EngineStatus(self._height - 1, self._driver.round, step, validating, self._syncing, observing)
+
+    # -- Start ------------------------------------------------------------------------------------------------------
+
+    def _prepare_signer(self, signer: Signer, store_height: int, journal_height: int | None) -> None:
+        """Decide whether this key may sign, and make the answer durable before there is a journal that looks whole."""
+        last = signer.last
+        signed = SignedPlace(last.height, last.round) if last else None
+        if signed is None and signer.exists and journal_height is not None:
+            signed = SignedPlace(
+                0, 0
+            )  # the file says that nothing was signed: that is knowledge, not a missing file
+        match judge_start(StartFacts(store_height, journal_height, signed, certified_by_peers=0)):
+            case NormalStart():
+                if not signer.exists:
+                    # If we were to crash after this, the next start would find a file that says "nothing", no journal
+                    # and an empty store, which is a new node again.
+                    signer.create()
+            case ObserveOnly(until_above=until_above):
+                self._observe(signer, until_above + 1)
+            case Refuse(reason=reason):
+                raise StartRefused(reason)
+
+    def _observe(self, signer: Signer, floor: int) -> None:
+        """Sign nothing up to `floor`. It rises with every block that is fetched: the peers may be further than we know."""
+        if signer.exists:
+            signer.raise_floor(floor)
+        else:
+            signer.create(floor)
+
+    def _replay(self, inputs: tuple[Input, ...]) -> None:
+        """Bring a new core to where the last run was, by the same steps; perform only what is still to be done."""
+        asked: set[bytes] = set()
+        for step_input in inputs:
+            for effect in self._driver.step(step_input):
+                if isinstance(effect, SignAndSend):
+                    asked.add(effect.message.sign_bytes(self._settings.chain_id))
+                if isinstance(effect, Halt):
+                    raise EngineHalted(effect.reason)
+            if isinstance(step_input, WorkAvailable):
+                self._work_told = step_input.height
+        self._height = self._driver.height
+        last = None if self._signer is None else self._signer.last
+        if (
+            self._signer is not None
+            and last is not None
+            and last.height >= self._height
+            and last.sign_bytes not in asked
+        ):
+            # The journal was flushed before that signature was made, so it has lost durable records (its very tail was
+            # damaged, or the file is an older copy), and with them perhaps a lock.
+            self._observe(self._signer, self._height + 1)
+        for effect in self._driver.outstanding():
+            self._perform(effect)
+        self._timers.set(Heartbeat(self._height), self._settings.heartbeat_ms)
+        self._offer_work()
+
+    # -- Inputs -----------------------------------------------------------------------------------------------------
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Received(peer=peer, message=message):
+                self._take_message(peer, message)
+            case TimerElapsed(timer=timer):
+                self._take_timer(timer)
+            case WorkArrived():
+                self._offer_work()
+            case PeerConnected():
+                self._feed(event)
+            case NeedFromPeer(peer=peer, height=height, block_hash=block_hash):
+                if height < self._height:
+                    self._send_committed(peer, height, block_hash)
+                elif height == self._height:
+                    self._feed(event)
+            case _:
+                assert_never(event)
+
+    def _take_timer(self, timer: Timer) -> None:
+        if timer.height != self._height:
+            return
+        if isinstance(timer, Timeout):
+            self._feed(TimeoutElapsed(timer))
+        else:
+            self._tell_work()
+
+    def _take_message(self, peer: NodeId, message: Message) -> None:
+        if message.height < self._height:
+            self._help(peer, message)
+        elif message.height == self._height:
+            admitted = self._inbox.admit(peer, message, self._driver.round, self._clock.now_ms())
+            if admitted is not None:
+                self._feed(admitted)
+        elif message.height == self._height + 1 and not isinstance(message, Certificate):
+            # Not fed to the core before that height has begun: its journal must hold all that the core knows of it.
+            self._inbox.hold(peer, message, self._clock.now_ms())
+        else:
+            self._listener.behind(message.height)
+
+    def _help(self, peer: NodeId, message: Message) -> None:
+        """A peer still votes where a block is committed: its certificate spares it the wait. At most once per delay."""
+        if not isinstance(message, Vote | Proposal):
+            return
+        height, at_ms = self._helped.get(peer, (0, 0))
+        now_ms = self._clock.now_ms()
+        if height == message.height and abs(now_ms - at_ms) < self._settings.network_delay_ms:
+            return
+        certificate = self._application.committed_certificate(message.height)
+        if certificate is not None:
+            self._helped[peer] = (message.height, now_ms)
+            self._transport.send(peer, Certificate.decode(certificate))
+
+    def _send_committed(self, peer: NodeId, height: int, block_hash: BlockHash) -> None:
+        payload = self._application.committed_payload(height, block_hash)
+        if payload is not None:
+            self._transport.send(peer, ValueMessage(height, block_hash, payload))
+
+    def _offer_work(self) -> None:
+        if not self._syncing and self._work_told < self._height and self._application.has_work():
+            self._tell_work()
+
+    def _tell_work(self) -> None:
+        if self._work_told < self._height:
+            self._work_told = self._height
+            self._feed(WorkAvailable(self._height))
+
+    def _feed(self, step_input: Input) -> None:
+        """Journal an input and queue it: inputs are stepped in exactly the order in which a replay will read them.
+
+        If we were to crash before the next flush, the record may be lost, and nobody has seen anything that followed from it.
+        """
+        if must_be_journaled(step_input):
+            self._journal.append(encode_input(step_input))
+        self._queue.append(step_input)
+
+    def _begin_height(self, height: int, parent_time_ms: int) -> None:
+        """Start the journal of a height, with what came early for it.
+
+        If we were to crash before this record is durable, the journal would end at the height before, which the store has:
+        start begins this height anew. Nothing of it can have been sent, because sending flushes first.
+        """
+        self._height = height
+        started = HeightStarted(height, self._application.validators(height), parent_time_ms)
+        self._journal.begin(encode_input(started))
+        self._queue.append(started)
+        for held in self._inbox.begin(height):
+            self._feed(held)
+        self._timers.set(Heartbeat(height), self._settings.heartbeat_ms)
+        self._offer_work()
+
+    # -- Effects ----------------------------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        while self._queue:
+            for effect in self._driver.step(self._queue.popleft()):
+                self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case SignAndSend(message=message):
+                self._sign_and_send(message)
+            case Broadcast(message=message):
+                self._journal.flush()
+                self._transport.broadcast(message)
+            case SendTo(peer=peer, message=message):
+                self._journal.flush()
+                self._transport.send(peer, message)
+            case SetTimer(timeout=timeout, duration_ms=duration_ms):
+                self._timers.set(timeout, duration_ms)
+            case RequestValue(height=height, round=round):
+                built = self._application.prepare(height, round, self._clock.now_ms())
+                self._feed(ValueBuilt(height, round, built.block_hash, built.payload, built.time_ms))
+            case ValidateValue():
+                self._validate(effect)
+            case NeedValue(height=height, block_hash=block_hash):
+                # Asking says nothing of what we hold or voted: no flush.
+                self._transport.ask_value(height, block_hash)
+            case Decide():
+                self._decide(effect)
+            case EvidenceFound(evidence=evidence):
+                self._application.add_evidence(evidence)
+                self._listener.evidence_found(evidence)
+            case Halt(reason=reason):
+                raise EngineHalted(reason)
+            case _:
+                assert_never(effect)
+
+    def _sign_and_send(self, message: UnsignedVote | UnsignedProposal) -> None:
+        """Flush, sign, send, take in our own message.
+
+        If we were to crash before the flush returns, the core would not have asked, for all that anybody knows. After it,
+        and until our own message is durable, a replay ends with this effect outstanding; the signer then gives the very
+        same signature again.
+        """
+        if self._signer is None or self._syncing or message.height <= self._signer.floor:
+            return
+        self._journal.flush()
+        try:
+            signed = self._signer.sign(message)
+        except SigningRefused as refused:
+            self._listener.signing_refused(str(refused))
+            return
+        self._transport.broadcast(signed)
+        if isinstance(signed, Vote):
+            self._feed(VoteReceived(signed))
+        else:
+            self._feed(ProposalReceived(signed, self._clock.now_ms()))
+
+    def _validate(self, effect: ValidateValue) -> None:
+        reason = ""
+        try:
+            self._application.validate(effect.payload)
+        except BlockInvalid as invalid:
+            reason = str(invalid) or "invalid"
+        self._feed(ValueValidated(effect.height, effect.block_hash, not reason, reason))
+
+    def _decide(self, decided: Decide) -> None:
+        """Commit and begin the next height.
+
+        No flush before: what is acknowledged from here on is in the store. If we were to crash before the commit, the
+        replay would decide again, or, its tail lost, hear the certificate from the peers. If after it, see `start`.
+        """
+        committed = self._commit(decided.payload, decided.certificate.encode())
+        self._begin_height(decided.height + 1, committed.time_ms)
+
+    def _commit(self, payload: bytes, certificate: bytes) -> Committed:
+        try:
+            committed = self._application.commit(payload, certificate)
+        except BlockInvalid as invalid:
+            raise EngineHalted(
+                f"a quorum certified a block at height {self._height} that this node finds invalid ({invalid}): its software or "
+                "its store differs from the others'. Compare versions; else resynchronise from an empty data folder"
+            ) from invalid
+        self._listener.committed(committed)
+        return committed
+
+    def _new_driver(self) -> Driver:
+        own_id = None if self._signer is None else self._settings.node_id
+        timing = Timing(self._settings.network_delay_ms, self._settings.precision_ms)
+        return Driver(self._settings.chain_id, own_id, timing, Limits(payload_bytes_max=VALUE_BYTES_MAX))
+
+
+def _height_begun(inputs: tuple[Input, ...]) -> int | None:
+    if not inputs:
+        return None
+    begun = inputs[0]
+    if not isinstance(begun, HeightStarted):
+        raise InputUnreadable(f"the journal begins a height with a {type(begun).__name__}")
+    return begun.height

@@ -13,36 +13,43 @@ implementations of Transport, Timers and Listener hand over to their own thread 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from consensus.effects import Message
 from consensus.evidence import Equivocation
 from consensus.inputs import Timeout
 from consensus.messages import BlockHash
 from consensus.validators import NodeId, ValidatorSet
+from registry.errors import Code
+from registry.limits import BLOCK_BYTES_MAX
+from registry.merkle.log import Node, NodeReader
 from registry.state import StateDelta, StateReader
 
 __all__ = [
+    "VALUE_BYTES_MAX",
     "Application",
     "BlockRecord",
     "BuiltValue",
     "Clock",
     "Committed",
+    "Dropped",
     "Heartbeat",
     "Listener",
     "Message",
     "SnapshotPort",
     "StorePort",
-    "StoredBlock",
     "Timer",
     "Timers",
     "Tip",
     "Transport",
     "ValueInfo",
 ]
+
+
+VALUE_BYTES_MAX: Final = BLOCK_BYTES_MAX + (256 << 10)
+"""An encoded block: its entries, and room for header, parent certificate and evidence."""
 
 
 # -- Application ----------------------------------------------------------------------------------------------------
@@ -77,6 +84,15 @@ class Tip:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """An entry that was admitted and will never be in a block, and why."""
+
+    entry_id: bytes
+    code: Code
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Committed:
     """A block that is on this node's disk, with its receipts in block order."""
 
@@ -87,8 +103,8 @@ class Committed:
     receipts: tuple[bytes, ...]
     header_bytes: bytes
     certificate: bytes
-    synced: bool
-    """Taken from a peer with its certificate, not decided here."""
+    dropped: tuple[Dropped, ...]
+    """Entries of this node's mempool that can no longer be committed."""
 
 
 class Application(Protocol):
@@ -122,7 +138,7 @@ class Application(Protocol):
         """Make a decided block durable; it is on disk on return. Raises BlockInvalid, StoreFailed."""
         ...
 
-    def committed_payload(self, height: int) -> bytes | None:
+    def committed_payload(self, height: int, block_hash: BlockHash) -> bytes | None:
         """The payload of a committed block, for a peer that has its certificate and lacks the value."""
         ...
 
@@ -191,6 +207,10 @@ class Listener(Protocol):
         """A peer sent what no correct node sends; dropped and to be counted."""
         ...
 
+    def signing_refused(self, reason: str) -> None:
+        """The signer refused what consensus asked: harmless, but worth a look."""
+        ...
+
     def evidence_found(self, evidence: Equivocation) -> None:
         """A validator signed two conflicting things."""
         ...
@@ -208,40 +228,26 @@ class BlockRecord:
     """All that one committed block adds to the store; written in one transaction or not at all."""
 
     height: int
-    block_hash: bytes
     header_bytes: bytes
     block: bytes
     certificate: bytes
     entry_ids: tuple[bytes, ...]
     receipts: tuple[bytes, ...]
-    history_nodes: Mapping[tuple[int, int], bytes]
+    evidence_ids: tuple[bytes, ...]
+    history_nodes: tuple[Node, ...]
     delta: StateDelta
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlock:
-    """A committed block as read back."""
-
-    height: int
-    header_bytes: bytes
-    block: bytes
-    certificate: bytes
-
-
-class SnapshotPort(StateReader, Protocol):
-    """One consistent view at the last committed height; every lookup answers as of it."""
+class SnapshotPort(StateReader, NodeReader, Protocol):
+    """One consistent view at the last committed height; every lookup answers as of it. Raises StoreCorrupt."""
 
     @property
     def height(self) -> int:
         """The last committed height of this view; 0 before the first block."""
         ...
 
-    def block_hash(self, height: int) -> bytes | None:
-        """The hash of a committed block; at height 0 the chain id."""
-        ...
-
     def header(self, height: int) -> bytes | None:
-        """Header bytes."""
+        """Header bytes of a committed block."""
         ...
 
     def block(self, height: int) -> bytes | None:
@@ -260,20 +266,24 @@ class SnapshotPort(StateReader, Protocol):
         """Height and index of a committed entry."""
         ...
 
-    def history_node(self, level: int, index: int) -> bytes | None:
-        """A complete node of the history tree."""
+    def has_evidence(self, evidence_id: bytes) -> bool:
+        """Whether a committed block carries this evidence."""
         ...
 
 
 class StorePort(Protocol):
-    """The committed chain and state. One writer; any number of readers, also in other processes."""
+    """The committed chain and state. One writer; any number of readers, also on other threads."""
 
     def read(self) -> AbstractContextManager[SnapshotPort]:
-        """A view at the last committed height."""
+        """A view at the last committed height; close it soon, since it keeps old pages alive."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Whether not even the genesis state is there."""
         ...
 
     def commit_genesis(self, delta: StateDelta) -> None:
-        """Write the state of height 0 into a store that is empty; a store that has it is left alone."""
+        """Write the state of height 0. Raises StoreFailed."""
         ...
 
     def commit(self, record: BlockRecord) -> None:
