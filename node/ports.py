@@ -27,6 +27,8 @@ from registry.limits import BLOCK_BYTES_MAX
 from registry.merkle.log import Node, NodeReader
 from registry.state import StateDelta, StateReader
 
+from .clock import Clock
+
 __all__ = [
     "VALUE_BYTES_MAX",
     "Application",
@@ -188,14 +190,6 @@ class Timers(Protocol):
         ...
 
 
-class Clock(Protocol):
-    """Wall time."""
-
-    def now_ms(self) -> int:
-        """Unix milliseconds; may step backwards."""
-        ...
-
-
 class Listener(Protocol):
     """Told of what happened, after it is durable. Must return at once and not call the engine back."""
 
@@ -244,6 +238,10 @@ class SnapshotPort(StateReader, NodeReader, Protocol):
     @property
     def height(self) -> int:
         """The last committed height of this view; 0 before the first block."""
+        ...
+
+    def block_hash(self, height: int) -> bytes | None:
+        """The hash of a committed block; at height 0 the chain id, which is the first block's parent."""
         ...
 
     def header(self, height: int) -> bytes | None:
