@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from consensus.certificate import Certificate, verify_certificate
 from consensus.driver import Driver
@@ -74,6 +74,9 @@ from .ports import (
     Transport,
 )
 from .signer import Signer, SigningRefused
+
+LATE_MESSAGES_MAX: Final = 16
+"""Of one peer about committed heights, remembered until the next height: one repetition of a round, and to spare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ class Engine:
         self._height = 0
         self._work_told = 0
         self._syncing = False
-        self._helped: dict[NodeId, tuple[int, int]] = {}
+        self._late: dict[NodeId, set[Vote | Proposal]] = {}
 
     # -- The host's side --------------------------------------------------------------------------------------------
 
@@ -339,16 +342,19 @@ class Engine:
             self._listener.behind(message.height)
 
     def _help(self, peer: NodeId, message: Message) -> None:
-        """A peer still votes where a block is committed: its certificate spares it the wait. At most once per delay."""
+        """A peer that says again what it said of a committed height is stuck there: its certificate sets it free.
+
+        The first sight is no sign of need: in every height the last precommits come after the decision.
+        """
         if not isinstance(message, Vote | Proposal):
             return
-        height, at_ms = self._helped.get(peer, (0, 0))
-        now_ms = self._clock.now_ms()
-        if height == message.height and abs(now_ms - at_ms) < self._settings.network_delay_ms:
+        said = self._late.setdefault(peer, set())
+        if message not in said:
+            if len(said) < LATE_MESSAGES_MAX:
+                said.add(message)
             return
         certificate = self._application.committed_certificate(message.height)
         if certificate is not None:
-            self._helped[peer] = (message.height, now_ms)
             self._transport.send(peer, Certificate.decode(certificate))
 
     def _send_committed(self, peer: NodeId, height: int, block_hash: BlockHash) -> None:
@@ -381,6 +387,7 @@ class Engine:
         start begins this height anew. Nothing of it can have been sent, because sending flushes first.
         """
         self._height = height
+        self._late.clear()
         started = HeightStarted(height, self._application.validators(height), parent_time_ms)
         self._journal.begin(encode_input(started))
         self._queue.append(started)
