@@ -28,7 +28,6 @@ nothing; the file itself grows with what is in it.
 
 from __future__ import annotations
 
-import errno
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -328,20 +327,12 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except lmdb.MapFullError as error:
         raise StoreFailed(f"the store {path} has filled its map: start with a larger one") from error
-    except lmdb.DiskError as error:
-        raise StoreFailed(
-            f"{path}: {error}; the disk is full or failing: free space or replace it, then start again"
-        ) from error
     except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.PanicError) as error:
         raise StoreCorrupt(
             f"the store {path} is damaged ({error}): move the folder aside and let the node fetch the chain from its peers"
         ) from error
-    except lmdb.Error as error:
-        advice = "free space, then start again" if _is_full(error) else "see the message"
-        raise StoreFailed(f"the store {path} failed: {error}; {advice}") from error
-    except OSError as error:
-        raise StoreFailed(f"the store {path} failed: {error}") from error
-
-
-def _is_full(error: lmdb.Error) -> bool:
-    return any(code in error.args for code in (errno.ENOSPC, errno.EDQUOT)) or "No space left" in str(error)
+    except (lmdb.Error, OSError) as error:
+        # LMDB says "Input/output error" also where the disk is full.
+        raise StoreFailed(
+            f"the store {path} failed: {error}. If the disk is full or failing, free space or replace it; then start again"
+        ) from error
