@@ -9,9 +9,9 @@ moment is used, held within `Limits`, or counted in `dropped`; after a Decide or
 Left to the host (see `inputs` and `effects`): signatures, disk, network, clocks, building, judging and committing blocks.
 """
 
-import enum
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import assert_never
 
 from .certificate import Certificate
 from .effects import (
@@ -30,7 +30,7 @@ from .effects import (
 from .errors import ContractViolation
 from .evidence import Equivocation
 from .gossip import polka_votes, repeated_messages, value_message
-from .height_state import HeightState, HeldProposal
+from .height_state import HeightState
 from .inputs import (
     CertificateReceived,
     HeightStarted,
@@ -49,6 +49,7 @@ from .inputs import (
     VoteReceived,
     WorkAvailable,
 )
+from .intake import DropReason, take_message
 from .limits import Limits, Timing
 from .messages import NO_ROUND, BlockHash, Proposal, UnsignedProposal, UnsignedVote, Vote, VoteType
 from .next_height import Early, NextHeight
@@ -67,25 +68,10 @@ from .round_state import (
     TimerFired,
     apply,
 )
-from .tally import Conflicting, Counted, Refused, Repeated
 from .validators import NodeId
 from .value_pool import HeldValue
 
 __all__ = ["Driver", "DropReason", "Limits", "Step", "Timing"]
-
-
-class DropReason(enum.StrEnum):
-    """Why a message was not used."""
-
-    OTHER_HEIGHT = "other_height"
-    STRANGER = "stranger"
-    NOT_PROPOSER = "not_proposer"
-    OVERSIZED = "oversized"
-    ROUND_TOO_FAR = "round_too_far"
-    ROUND_TOO_OLD = "round_too_old"
-    REPEATED = "repeated"
-    CONVICTED = "convicted"
-    NO_PLACE = "no_place"
 
 
 class Driver:
@@ -171,6 +157,8 @@ class Driver:
                 self._greet(peer)
             case NeedFromPeer(peer, height, block_hash):
                 self._answer_need(peer, height, block_hash)
+            case _:
+                assert_never(input)
         return self._effects
 
     def outstanding(self) -> list[Effect]:
@@ -224,8 +212,7 @@ class Driver:
         self._state, self._next, self._decision = state, NextHeight(self._limits, start.height + 1), None
         self._late_votes = {}
         for message in early:
-            if self._open_state() is state:
-                self._take_message(message)
+            self._take_message(message)
 
     def _leave_height(self, height: int) -> None:
         if height < self.height:
@@ -234,7 +221,7 @@ class Driver:
         self._decision = None
 
     def _wake(self, state: HeightState) -> None:
-        if state.rules.step is Step.NEW_HEIGHT:
+        if state.rules.step is Step.NEW_HEIGHT and self._halted is None:
             self._start_round(state, 0)
             self._evaluate(state)
 
@@ -262,66 +249,18 @@ class Driver:
                 self._help_straggler(input.vote)
 
     def _take_present(self, state: HeightState, input: Early) -> None:
-        if not self._hold(state, input) or self._halted is not None:
+        if not isinstance(input, ValueReceived):
+            self._seen_back(state, _message_of(input))
+        taken = take_message(state, input)
+        if isinstance(taken, DropReason):
+            self._drop(taken)
             return
+        if taken.evidence is not None:
+            self._accuse(taken.evidence)
+        self._trim_values(state)
         self._evaluate(state)
         if state.rules.step is Step.NEW_HEIGHT and not isinstance(input, ValueReceived):
             self._wake(state)
-
-    def _hold(self, state: HeightState, input: Early) -> bool:
-        """Keep the message, if it brings anything; whether it did."""
-        match input:
-            case ProposalReceived():
-                return self._take_proposal(state, input)
-            case VoteReceived(vote):
-                return self._take_vote(state, vote)
-            case ValueReceived():
-                return self._take_value(state, input)
-
-    def _take_proposal(self, state: HeightState, input: ProposalReceived) -> bool:
-        proposal = input.proposal
-        if proposal.validator != state.validators.proposer(proposal.height, proposal.round):
-            return self._drop(DropReason.NOT_PROPOSER)
-        if not self._admit(state, proposal.validator, proposal.round):
-            return False
-        self._seen_back(state, proposal)
-        held = state.proposals.get(proposal.round)
-        if held is None:
-            state.proposals[proposal.round] = HeldProposal(proposal, input.received_ms)
-            state.claim_polka()
-            return True
-        if held.proposal.unsigned == proposal.unsigned:
-            return self._drop(DropReason.REPEATED)
-        if held.convicted:
-            return self._drop(DropReason.CONVICTED)
-        held.convicted = True
-        self._accuse(Equivocation(held.proposal, proposal))
-        return True
-
-    def _take_vote(self, state: HeightState, vote: Vote) -> bool:
-        if state.validators.get(vote.validator) is None:
-            return self._drop(DropReason.STRANGER)
-        if not self._admit(state, vote.validator, vote.round):
-            return False
-        self._seen_back(state, vote)
-        match state.votes.add(vote):
-            case Counted():
-                return True
-            case Conflicting(evidence):
-                self._accuse(evidence)
-                return True
-            case Repeated():
-                return self._drop(DropReason.REPEATED)
-            case Refused():
-                return self._drop(DropReason.CONVICTED)
-
-    def _take_value(self, state: HeightState, input: ValueReceived) -> bool:
-        value = HeldValue(input.payload, input.time_ms)
-        self._check_time(state, value)
-        if not state.values.add(input.block_hash, value):
-            return self._drop(DropReason.REPEATED)
-        self._trim_values(state)
-        return True
 
     def _take_certificate(self, certificate: Certificate) -> None:
         state = self._open_state()
@@ -331,18 +270,6 @@ class Driver:
         state.votes.add_certificate(certificate)
         self._evaluate(state)
         self._wake(state)
-
-    def _admit(self, state: HeightState, validator: NodeId, round: int) -> bool:
-        """Whether a message of this round may be held; may push out an older far round of the same validator."""
-        present = state.rules.round
-        if round > present + 1:
-            admission = state.future.admit(validator, round)
-            if admission.forget_round is not None:
-                state.forget(validator, admission.forget_round)
-            return admission.admitted or self._drop(DropReason.ROUND_TOO_FAR)
-        if round < present - self._limits.rounds_kept and round not in state.votes.rounds():
-            return self._drop(DropReason.ROUND_TOO_OLD)
-        return True
 
     def _seen_back(self, state: HeightState, message: Vote | Proposal) -> None:
         """Our own signed message has come: it is in the journal, and need not be asked for again."""
@@ -435,6 +362,8 @@ class Driver:
                 self._vote(state, vote_type, block_hash, valid_round)
             case DecideValue(block_hash):
                 self._decide(state, block_hash)
+            case _:
+                assert_never(output)
 
     def _start_round(self, state: HeightState, round: int) -> None:
         proposes = self._votes_in(state) and state.validators.proposer(state.height, round) == self._own_id
@@ -538,11 +467,6 @@ class Driver:
         timeout = Timeout(state.height, state.rules.round, kind)
         self._effects.append(SetTimer(timeout, self._timing.timeout_ms(kind, state.rules.round)))
 
-    def _check_time(self, state: HeightState, value: HeldValue) -> None:
-        if value.time_ms <= state.parent_time_ms:
-            value.valid, value.asked = False, True
-            value.reason = f"its time {value.time_ms} is not after its parent's {state.parent_time_ms}"
-
     def _trim_values(self, state: HeightState) -> None:
         for _ in range(state.values.trim(state.claimed_values())):
             self._drop(DropReason.NO_PLACE)
@@ -552,10 +476,12 @@ class Driver:
             self._halted = Halt(reason)
             self._effects.append(self._halted)
 
-    def _drop(self, reason: DropReason) -> bool:
-        """Count a message that is not used; False, so that a refusal reads as one line."""
+    def _drop(self, reason: DropReason) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
-        return False
+
+
+def _message_of(input: ProposalReceived | VoteReceived) -> Proposal | Vote:
+    return input.proposal if isinstance(input, ProposalReceived) else input.vote
 
 
 def _height_and_size(input: Early) -> tuple[int, int]:
@@ -567,3 +493,5 @@ def _height_and_size(input: Early) -> tuple[int, int]:
             return vote.height, 0
         case ValueReceived(height=height, payload=payload):
             return height, len(payload)
+        case _:
+            assert_never(input)

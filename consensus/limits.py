@@ -1,6 +1,7 @@
 """How long the core waits and how much it remembers: every duration and every bound of ordering, with its reason."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from .errors import ContractViolation
 from .inputs import TimeoutKind
@@ -36,6 +37,8 @@ class Timing:
             case TimeoutKind.RESEND:
                 # Rarer than a round without faults, so that a healthy network repeats nothing.
                 return 5 * self.network_delay_ms
+            case _:
+                assert_never(kind)
 
     def proposal_delay_ms(self, round: int) -> int:
         """How old a first proposal may be when it comes in: one that beats the timeout is not late."""

@@ -262,3 +262,13 @@ def test_evidence_is_found_at_most_once_per_validator_round_and_type() -> None:
     found = [effect.evidence for effect in of_type(node.log, EvidenceFound)]
     assert len(found) == 4
     assert len({evidence.id(CHAIN_ID) for evidence in found}) == 4
+
+
+def test_a_proposal_below_its_senders_far_rounds_is_refused() -> None:
+    node = Node()
+    node.start()
+    node.prevotes("x", D, round=500)
+    node.prevotes("x", D, round=501)
+    node.feed(ProposalReceived(proposal("x", 2), NOW_MS))
+    assert held_rounds(node.driver) == [500, 501]
+    assert node.driver.dropped[DropReason.ROUND_TOO_FAR] == 1

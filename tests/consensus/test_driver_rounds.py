@@ -3,7 +3,7 @@
 import pytest
 
 from consensus.certificate import Certificate
-from consensus.driver import Driver, DropReason, Limits, Step
+from consensus.driver import Driver, DropReason, Limits, Step, Timing
 from consensus.effects import (
     Broadcast,
     Decide,
@@ -582,3 +582,38 @@ def test_an_early_quorum_of_the_next_height_leaves_no_message_behind() -> None:
     node.feed(VoteReceived(precommit(B, "y", height=2)), ValueReceived(2, Y, payload("y"), NOW_MS + 1))
     node.feed(Synced(2), HeightStarted(3, FOUR, NOW_MS))
     assert node.driver.current_step is Step.NEW_HEIGHT
+
+
+def test_waits_must_be_positive() -> None:
+    for delay_ms, precision_ms in ((0, 5), (-1, 5), (5, -1)):
+        with pytest.raises(ContractViolation):
+            Timing(delay_ms, precision_ms)
+
+
+def test_a_verdict_on_a_value_that_is_not_here_changes_nothing() -> None:
+    node = Node()
+    assert node.feed(ValueValidated(1, X, True)) == []
+
+
+def test_a_certificate_of_the_height_before_outlives_a_synced_height() -> None:
+    node = Node()
+    decide(node)
+    node.feed(HeightStarted(2, FOUR, NOW_MS))
+    assert node.driver.certificate is not None
+
+
+def test_a_node_halted_by_its_own_key_starts_nothing() -> None:
+    node = Node()
+    effects = node.feed(VoteReceived(prevote(A, "x")), VoteReceived(prevote(A, "y")))
+    assert isinstance(effects[-1], Halt)
+    node = Node()
+    effects = node.feed(CertificateReceived(certificate("x")), CertificateReceived(certificate("y", 1)))
+    assert isinstance(effects[-1], Halt)
+
+
+def test_a_node_halts_once_even_for_two_reasons() -> None:
+    node = Node()
+    node.feed(node.offered("y", 1), value_received("y"))
+    node.feed(CertificateReceived(certificate("x")))
+    node.feed(ValueValidated(1, Y, False, "wrong root"))
+    assert len(of_type(node.feed(CertificateReceived(certificate("y", 1))), Halt)) == 1
