@@ -2,8 +2,8 @@
 
 Guarantees: one value has exactly one encoding, and `unpack` accepts nothing else. Arrays, integers from 0 to 2^63-1,
 byte strings and NFC text are the whole vocabulary: no maps, floats, nil, booleans, negative numbers or extensions.
-The size is checked before anything is parsed, the depth before anything is built, and at last the value is packed again
-and compared with the input, so two byte strings never mean the same signed thing.
+The size is checked before anything is parsed, the length of an array before memory is reserved for it, and at last the
+value is packed again and compared with the input, so two byte strings never mean the same signed thing.
 
 A `Shape` describes one field. It is used in both directions, so a value that could not be read back cannot be written.
 Every failure is `MalformedEntry` with the path of the field.
@@ -12,19 +12,22 @@ Every failure is `MalformedEntry` with the path of the field.
 from __future__ import annotations
 
 import itertools
-import unicodedata
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+from unicodedata import ucd_3_2_0
 
 import msgpack
 
 from .errors import MalformedEntry
-from .limits import AMOUNT_MAX, NESTING_DEPTH_MAX
+from .limits import AMOUNT_MAX, ARRAY_ITEMS_MAX, NESTING_DEPTH_MAX
 
 T = TypeVar("T")
 T_co = TypeVar("T_co")
 E = TypeVar("E", bound=IntEnum)
+
+# Every Python carries this one version of Unicode beside its own: nodes with different Pythons must judge text alike.
+_UNICODE: Final = ucd_3_2_0
 
 
 def pack(raw: object) -> bytes:
@@ -48,6 +51,7 @@ def unpack(data: bytes, bytes_max: int) -> Any:
             strict_map_key=True,
             unicode_errors="strict",
             ext_hook=_refuse_extension,
+            max_array_len=min(len(data), ARRAY_ITEMS_MAX),
             max_map_len=0,
             max_ext_len=0,
         )
@@ -128,9 +132,11 @@ class Text:
             raise MalformedEntry(
                 f"has {len(raw)} characters, allowed are {self.low} to {self.high}", path=path
             )
-        if not raw.isprintable() and any(unicodedata.category(char)[0] == "C" for char in raw):
-            raise MalformedEntry("contains a control character", path=path)
-        if not raw.isascii() and not unicodedata.is_normalized("NFC", raw):
+        if raw.isascii() and raw.isprintable():
+            return raw
+        if any(_UNICODE.category(char)[0] == "C" for char in raw):
+            raise MalformedEntry("contains a control or unassigned character", path=path)
+        if _UNICODE.normalize("NFC", raw) != raw:
             raise MalformedEntry("is not in Unicode normal form C", path=path)
         return raw
 

@@ -10,14 +10,14 @@ DAY_MAX: Final = 2_932_896  # 9999-12-31 as days since 1970-01-01
 HEIGHT_MAX: Final = 2**53  # exact in JSON readers that use doubles
 
 NESTING_DEPTH_MAX: Final = 8  # deepest legal entry has 6 levels
+ARRAY_ITEMS_MAX: Final = (
+    10_000  # the longest array is a block's; msgpack reserves memory for what an array announces
+)
 ENTRY_BYTES_MAX: Final = 1 << 20  # 1,000 operations of about 600 bytes, with room
 OPERATIONS_MAX: Final = 1_000  # one portfolio
-SIGNATURES_MAX: Final = 16  # parties of one entry plus the association's governance keys
+SIGNATURES_MAX: Final = 40  # all holders of one receivable, its debtor, and some of the association's keys
 MEMBER_ID_CHARS_MAX: Final = 64
 NODE_ID_CHARS_MAX: Final = 32
-VALID_FOR_MS_MAX: Final = (
-    30 * 86_400_000
-)  # an entry that waits longer than a month was forgotten, not delayed
 
 BLOCK_BYTES_MAX: Final = 4 << 20  # one proposal crosses a 100 Mbit/s link in about a third of a second
 BLOCK_ENTRIES_MAX: Final = 5_000
@@ -34,7 +34,7 @@ INSTALMENTS_MAX: Final = 36  # three years of monthly instalments
 HOLDERS_MAX: Final = 32  # parts of one receivable, including emptied ones
 LIENS_MAX: Final = 32
 DISPOSALS_MAX: Final = 32
-SUSPICIONS_MAX: Final = 16  # receivables listed under one `similar` fingerprint
+SUSPICIONS_MAX: Final = 16  # receivables listed under one `similar` fingerprint, and what a taker can name
 KEYS_PER_MEMBER_MAX: Final = 8
 ROLES_MAX: Final = 8
 
