@@ -9,21 +9,24 @@ threshold and the policy. It holds no secret.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from enum import IntEnum
+from typing import Any, Final, NoReturn, TypeVar
 
 from . import limits
-from .codec import Flag, Text, Uint, pack
+from .codec import Bytes, Text, Uint, pack
 from .errors import BadSignature, GenesisInvalid, MalformedEntry
 from .fingerprints import Numbering
 from .identifiers import BadIdentifier, parse_member_id
 from .member import FOREVER, MEMBER, Member, MemberKey, MemberStatus
 from .operations.governance import Role
-from .policy import POLICY, ConfirmationPolicy, Policy
-from .signing import Tag, check_public_key, digest
+from .policy import CURRENCIES_MAX, POLICY, ConfirmationPolicy, Policy
+from .signing import PUBLIC_KEY_BYTES, Tag, check_public_key, digest
 
+E = TypeVar("E", bound=IntEnum)
+
+FORMAT: Final = 1
 _NODE_ID_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
@@ -75,19 +78,33 @@ def encode_genesis(
     members: tuple[Member, ...],
 ) -> bytes:
     """The canonical document. What cannot be parsed again cannot be written: raises GenesisInvalid."""
-    document = {
-        "fingerprint_epoch": fingerprint_epoch,
-        "format": 1,
-        "governance_threshold": governance_threshold,
-        "members": [_member_to_json(member) for member in members],
-        "name": name,
-        "nodes": [_node_to_json(node) for node in nodes],
-        "policy": _policy_to_json(policy),
-        "time_ms": time_ms,
-    }
-    encoded = _canonical_json(document)
-    parse_genesis(encoded)
+    encoded = _document(name, time_ms, fingerprint_epoch, governance_threshold, policy, nodes, members)
+    if parse_genesis(encoded).members != members:
+        raise GenesisInvalid("genesis: the first members are active, and their keys are valid for ever")
     return encoded
+
+
+def _document(
+    name: str,
+    time_ms: int,
+    fingerprint_epoch: int,
+    governance_threshold: int,
+    policy: Policy,
+    nodes: tuple[GenesisNode, ...],
+    members: tuple[Member, ...],
+) -> bytes:
+    return _canonical_json(
+        {
+            "fingerprint_epoch": fingerprint_epoch,
+            "format": FORMAT,
+            "governance_threshold": governance_threshold,
+            "members": [_member_to_json(member) for member in members],
+            "name": name,
+            "nodes": [_node_to_json(node) for node in nodes],
+            "policy": _policy_to_json(policy),
+            "time_ms": time_ms,
+        }
+    )
 
 
 def parse_genesis(document: bytes) -> Genesis:
@@ -99,25 +116,38 @@ def parse_genesis(document: bytes) -> Genesis:
         genesis = _read_fields(fields, document)
     except (MalformedEntry, BadIdentifier, BadSignature) as error:
         raise GenesisInvalid(f"genesis: {error}") from error
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise GenesisInvalid(f"genesis: a field is missing or has a wrong type: {error!r}") from error
     _check_whole(genesis)
+    # One meaning, one document: this also refuses other spellings of a value, such as capital hexadecimal digits.
+    again = _document(
+        genesis.name,
+        genesis.time_ms,
+        genesis.fingerprint_epoch,
+        genesis.governance_threshold,
+        genesis.policy,
+        genesis.nodes,
+        genesis.members,
+    )
+    if again != document:
+        raise GenesisInvalid(_NOT_CANONICAL)
     return genesis
 
 
-def _parse_json(document: bytes) -> dict[str, Any]:
+_NOT_CANONICAL: Final = (
+    "genesis: not in canonical form (sorted keys, two-space indent, one newline at the end, no key twice, lower-case "
+    "hexadecimal); use the file exactly as `pledgebook network init` wrote it"
+)
+
+
+def _parse_json(document: bytes) -> object:
     try:
-        fields = json.loads(
+        fields: object = json.loads(
             document.decode("utf-8"), parse_float=_refuse_number, parse_constant=_refuse_number
         )
         canonical = _canonical_json(fields)
-    except (UnicodeError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise GenesisInvalid(f"genesis: not JSON: {error}") from error
-    if not isinstance(fields, dict) or canonical != document:
-        raise GenesisInvalid(
-            "genesis: not in canonical form (sorted keys, two-space indent, one newline at the end, no key twice); "
-            "use the file exactly as `pledgebook network init` wrote it"
-        )
+    if canonical != document:
+        raise GenesisInvalid(_NOT_CANONICAL)
     return fields
 
 
@@ -129,24 +159,26 @@ def _canonical_json(fields: object) -> bytes:
     return (json.dumps(fields, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-_KEYS: Final = {
-    "fingerprint_epoch",
-    "format",
-    "governance_threshold",
-    "members",
-    "name",
-    "nodes",
-    "policy",
-    "time_ms",
-}
+_KEYS: Final = frozenset(
+    (
+        "fingerprint_epoch",
+        "format",
+        "governance_threshold",
+        "members",
+        "name",
+        "nodes",
+        "policy",
+        "time_ms",
+    )
+)
 
 
-def _read_fields(fields: dict[str, Any], document: bytes) -> Genesis:
-    _expect_keys(fields, _KEYS, "genesis")
-    if fields["format"] != 1:
+def _read_fields(document_fields: object, document: bytes) -> Genesis:
+    fields = _object(document_fields, _KEYS, "genesis")
+    if fields["format"] != FORMAT or type(fields["format"]) is not int:
         raise GenesisInvalid(f"genesis: format {fields['format']!r} is not known to this version")
-    nodes = fields["nodes"][: limits.NODES_MAX + 1]
-    members = fields["members"][: limits.GENESIS_MEMBERS_MAX + 1]
+    nodes = _array(fields["nodes"], limits.NODES_MAX, "nodes")
+    members = _array(fields["members"], limits.GENESIS_MEMBERS_MAX, "members")
     return Genesis(
         name=Text(100).decode(fields["name"], "name"),
         time_ms=Uint(limits.TIME_MS_MAX).decode(fields["time_ms"], "time_ms"),
@@ -170,8 +202,6 @@ def _check_whole(genesis: Genesis) -> None:
     keys += [node.consensus_key for node in genesis.nodes]
     seats = sum(len(m.keys) for m in genesis.members if Role.ASSOCIATION in m.roles)
     facts = (
-        (len(node_ids) <= limits.NODES_MAX, f"more than {limits.NODES_MAX} nodes"),
-        (len(member_ids) <= limits.GENESIS_MEMBERS_MAX, f"more than {limits.GENESIS_MEMBERS_MAX} members"),
         (
             1 <= len(genesis.validators()) <= limits.VALIDATORS_MAX,
             "the number of validators is out of bounds",
@@ -187,17 +217,45 @@ def _check_whole(genesis: Genesis) -> None:
             raise GenesisInvalid(f"genesis: {problem}")
 
 
-def _expect_keys(fields: object, expected: set[str], path: str) -> None:
-    found = set(fields) if isinstance(fields, dict) else set()
-    if found != expected:
-        odd = sorted(found ^ expected)
-        raise GenesisInvalid(
-            f"{path}: must have exactly the fields {sorted(expected)}; wrong or missing: {odd}"
-        )
+def _object(raw: object, keys: frozenset[str], path: str) -> dict[str, object]:
+    if not isinstance(raw, dict) or set(raw) != keys:
+        odd = sorted(keys.symmetric_difference(raw)) if isinstance(raw, dict) else type(raw).__name__
+        raise GenesisInvalid(f"{path}: must have exactly the fields {sorted(keys)}; wrong or missing: {odd}")
+    return raw
+
+
+def _array(raw: object, high: int, path: str) -> list[object]:
+    if not isinstance(raw, list) or len(raw) > high:
+        raise GenesisInvalid(f"{path}: must be an array of at most {high} items")
+    return raw
+
+
+def _text(raw: object, path: str) -> str:
+    return Text(2 * limits.CERTIFICATE_DER_BYTES_MAX).decode(raw, path)
+
+
+def _hex(raw: object, size: int, path: str) -> bytes:
+    try:
+        value = bytes.fromhex(_text(raw, path))
+    except ValueError as error:
+        raise GenesisInvalid(f"{path}: must be hexadecimal digits") from error
+    return Bytes(size).decode(value, path)
+
+
+def _choice(enum: type[E], raw: object, path: str) -> E:
+    known = {member.name.lower(): member for member in enum}
+    if not isinstance(raw, str) or raw not in known:
+        raise GenesisInvalid(f"{path}: {raw!r} must be one of {', '.join(known)}")
+    return known[raw]
+
+
+def _key(raw: object, path: str) -> bytes:
+    public_key = _hex(raw, PUBLIC_KEY_BYTES, path)
+    check_public_key(public_key)
+    return public_key
 
 
 def _member_to_json(member: Member) -> dict[str, Any]:
-    MEMBER.encode(member, "member")
     return {
         "debtor_reference": member.debtor_reference.hex() if member.debtor_reference else None,
         "keys": [key.public_key.hex() for key in member.keys],
@@ -207,19 +265,21 @@ def _member_to_json(member: Member) -> dict[str, Any]:
     }
 
 
-def _member_from_json(fields: Any, path: str) -> Member:
-    _expect_keys(fields, {"debtor_reference", "keys", "member_id", "numbering", "roles"}, path)
+_MEMBER_KEYS: Final = frozenset(("debtor_reference", "keys", "member_id", "numbering", "roles"))
+
+
+def _member_from_json(raw: object, path: str) -> Member:
+    fields = _object(raw, _MEMBER_KEYS, path)
     reference = fields["debtor_reference"]
-    keys = tuple(bytes.fromhex(key) for key in fields["keys"])
-    for key in keys:
-        check_public_key(key)
+    keys = _array(fields["keys"], limits.KEYS_PER_MEMBER_MAX, f"{path}.keys")
+    roles = _array(fields["roles"], limits.ROLES_MAX, f"{path}.roles")
     member = Member(
-        member_id=parse_member_id(Text(limits.MEMBER_ID_CHARS_MAX).decode(fields["member_id"], path)),
-        roles=tuple(sorted(Role[role.upper()] for role in fields["roles"])),
+        member_id=parse_member_id(_text(fields["member_id"], f"{path}.member_id")),
+        roles=tuple(_choice(Role, role, f"{path}.roles") for role in roles),
         status=MemberStatus.ACTIVE,
-        numbering=Numbering[fields["numbering"].upper()],
-        debtor_reference=None if reference is None else bytes.fromhex(reference),
-        keys=tuple(MemberKey(key, 0, FOREVER) for key in keys),
+        numbering=_choice(Numbering, fields["numbering"], f"{path}.numbering"),
+        debtor_reference=None if reference is None else _hex(reference, 32, f"{path}.debtor_reference"),
+        keys=tuple(MemberKey(_key(key, f"{path}.keys"), 0, FOREVER) for key in keys),
     )
     MEMBER.encode(member, path)
     return member
@@ -235,20 +295,26 @@ def _node_to_json(node: GenesisNode) -> dict[str, Any]:
     }
 
 
-def _node_from_json(fields: Any, path: str) -> GenesisNode:
-    _expect_keys(fields, {"consensus_key", "member_id", "node_id", "power", "tls_certificate"}, path)
+_NODE_KEYS: Final = frozenset(("consensus_key", "member_id", "node_id", "power", "tls_certificate"))
+
+
+def _node_from_json(raw: object, path: str) -> GenesisNode:
+    fields = _object(raw, _NODE_KEYS, path)
     node_id = Text(limits.NODE_ID_CHARS_MAX).decode(fields["node_id"], f"{path}.node_id")
-    if not set(node_id) <= _NODE_ID_ALPHABET:
+    if not _NODE_ID_ALPHABET.issuperset(node_id):
         raise GenesisInvalid(f"{path}.node_id: {node_id!r} may only use a-z, 0-9 and '-'")
-    consensus_key = bytes.fromhex(fields["consensus_key"])
-    check_public_key(consensus_key)
-    certificate = base64.b64decode(fields["tls_certificate"], validate=True)
+    try:
+        certificate = base64.b64decode(
+            _text(fields["tls_certificate"], f"{path}.tls_certificate"), validate=True
+        )
+    except ValueError as error:
+        raise GenesisInvalid(f"{path}.tls_certificate: must be base64") from error
     if not 0 < len(certificate) <= limits.CERTIFICATE_DER_BYTES_MAX:
         raise GenesisInvalid(f"{path}.tls_certificate: {len(certificate)} bytes is out of bounds")
     return GenesisNode(
         node_id=node_id,
-        member=parse_member_id(fields["member_id"]),
-        consensus_key=consensus_key,
+        member=parse_member_id(_text(fields["member_id"], f"{path}.member_id")),
+        consensus_key=_key(fields["consensus_key"], f"{path}.consensus_key"),
         power=Uint(2**32).decode(fields["power"], f"{path}.power"),
         tls_certificate_der=certificate,
     )
@@ -264,25 +330,31 @@ def _policy_to_json(policy: Policy) -> dict[str, Any]:
     }
 
 
-def _policy_from_json(fields: Any) -> Policy:
-    _expect_keys(
-        fields,
-        {
-            "currencies",
-            "dispose_past_due",
-            "require_confirmation",
-            "require_delivery_evidence",
-            "tenor_max_days",
-        },
-        "policy",
+_POLICY_KEYS: Final = frozenset(
+    (
+        "currencies",
+        "dispose_past_due",
+        "require_confirmation",
+        "require_delivery_evidence",
+        "tenor_max_days",
     )
-    policy = Policy(
-        require_confirmation=ConfirmationPolicy[fields["require_confirmation"].upper()],
-        require_delivery_evidence=fields["require_delivery_evidence"],
-        tenor_max_days=fields["tenor_max_days"],
-        dispose_past_due=fields["dispose_past_due"],
-        currencies=tuple(fields["currencies"]),
+)
+
+
+def _policy_from_json(raw: object) -> Policy:
+    fields = _object(raw, _POLICY_KEYS, "policy")
+    # The shape that hashes a policy also reads it, from the same values as an array.
+    in_order = (
+        int(_choice(ConfirmationPolicy, fields["require_confirmation"], "policy.require_confirmation")),
+        _truth(fields["require_delivery_evidence"], "policy.require_delivery_evidence"),
+        fields["tenor_max_days"],
+        _truth(fields["dispose_past_due"], "policy.dispose_past_due"),
+        tuple(_array(fields["currencies"], CURRENCIES_MAX, "policy.currencies")),
     )
-    Flag().encode(policy.dispose_past_due, "policy.dispose_past_due")
-    POLICY.encode(policy, "policy")
-    return policy
+    return POLICY.decode(in_order, "policy")
+
+
+def _truth(raw: object, path: str) -> int:
+    if not isinstance(raw, bool):
+        raise GenesisInvalid(f"{path}: must be true or false")
+    return int(raw)

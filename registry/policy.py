@@ -9,6 +9,8 @@ from typing import Final
 from .codec import Choice, Flag, Items, Struct, Text, Uint, pack
 from .signing import Tag, digest
 
+CURRENCIES_MAX: Final = 200  # ISO 4217 lists fewer
+
 
 class ConfirmationPolicy(IntEnum):
     """For which disposals the debtor's confirmation must stand first."""
@@ -47,6 +49,6 @@ POLICY: Final = Struct(
         "require_delivery_evidence": Flag(),
         "tenor_max_days": Uint(3_660, 1),
         "dispose_past_due": Flag(),
-        "currencies": Items(Text(3, 3), 200, 1, ascending=True),
+        "currencies": Items(Text(3, 3), CURRENCIES_MAX, 1, ascending=True),
     },
 )
