@@ -38,6 +38,10 @@ def check_right(state: WorkingState, entry: Entry, height: int) -> frozenset[str
         if rule.by_governance:
             governed = True
         needed.update(_check_parties(operation, index, signers))
+        if signers[entry.body.submitter].status is MemberStatus.SUSPENDED and not rule.while_suspended:
+            raise NotPermitted(
+                Code.SUSPENDED, f"operations[{index}]: {entry.body.submitter} is suspended and hands it in"
+            )
     if governed:
         needed.update(_check_quorum(state, entry, signers))
     idle = sorted(set(signers) - needed)

@@ -54,10 +54,14 @@ UNCONFIRMED: Final = Confirmation(ConfirmationKind.NONE, 0, ())
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one holder owns now. `since` is the operation that last gave it something; emptied parts stay until settlement."""
+    """What one holder owns now, and how much of it the debtor disputes.
+
+    `since` is the operation that last gave it something. A part emptied by payment stays until settlement.
+    """
 
     holder: str
     amount: int
+    disputed: int
     with_recourse: bool
     since: Reference
 
@@ -101,7 +105,6 @@ class Receivable:
     confirmation: Confirmation
     diluted: int
     paid: int
-    disputed: int
     parts: tuple[Part, ...]
     disposals: tuple[Disposal, ...]
     liens: tuple[Lien, ...]
@@ -110,6 +113,10 @@ class Receivable:
     @property
     def outstanding(self) -> int:
         return self.face_amount - self.diluted - self.paid
+
+    @property
+    def disputed(self) -> int:
+        return sum(part.disputed for part in self.parts)
 
     def part_of(self, holder: str) -> Part | None:
         for part in self.parts:
@@ -138,10 +145,9 @@ class Receivable:
         return None
 
     def disputed_share(self, holder: str) -> int:
-        """The holder's share of what is disputed, in proportion to its part and rounded up against it."""
-        if self.disputed == 0:
-            return 0
-        return -(-self.disputed * self.amount_of(holder) // self.outstanding)
+        """How much of the holder's part is disputed (`registry.parts`)."""
+        part = self.part_of(holder)
+        return part.disputed if part else 0
 
     def parties(self) -> frozenset[str]:
         """Members who may see the whole record. The debtor is known by reference only and is matched by the caller."""
@@ -226,8 +232,8 @@ def check_invariants(receivable: Receivable) -> None:
     facts = (
         ("sum(parts) = outstanding", sum(part.amount for part in record.parts) == record.outstanding),
         ("paid + diluted <= face", 0 <= record.paid + record.diluted <= record.face_amount),
-        ("disputed <= outstanding", 0 <= record.disputed <= record.outstanding),
-        ("parts are not negative", all(part.amount >= 0 for part in record.parts)),
+        ("0 <= disputed <= part", all(0 <= part.disputed <= part.amount for part in record.parts)),
+        ("confirmed <= outstanding", 0 <= record.confirmation.amount <= record.outstanding),
         ("one part per holder", len({part.holder for part in record.parts}) == len(record.parts)),
         ("liens <= part", all(record.pledged_by(p.holder) <= p.amount for p in record.parts)),
         ("pledgor holds", all(record.part_of(lien.pledgor) for lien in record.liens)),
@@ -280,7 +286,14 @@ _CONFIRMATION: Final = Struct(
     Confirmation, {"kind": Choice(ConfirmationKind), "amount": AMOUNT, "waived": WAIVED}
 )
 _PART: Final = Struct(
-    Part, {"holder": MEMBER_ID, "amount": AMOUNT, "with_recourse": Flag(), "since": REFERENCE}
+    Part,
+    {
+        "holder": MEMBER_ID,
+        "amount": AMOUNT,
+        "disputed": AMOUNT,
+        "with_recourse": Flag(),
+        "since": REFERENCE,
+    },
 )
 _DISPOSAL: Final = Struct(Disposal, {"holder": MEMBER_ID, "amount": AMOUNT, "latest": REFERENCE})
 _LIEN: Final = Struct(
@@ -313,7 +326,6 @@ RECEIVABLE: Final = Struct(
         "confirmation": _CONFIRMATION,
         "diluted": AMOUNT,
         "paid": AMOUNT,
-        "disputed": AMOUNT,
         "parts": Items(_PART, limits.HOLDERS_MAX),
         "disposals": Items(_DISPOSAL, limits.DISPOSALS_MAX),
         "liens": Items(_LIEN, limits.LIENS_MAX),

@@ -60,9 +60,10 @@ class DeliveryUse:
 
 @dataclass(frozen=True, slots=True)
 class Governance:
-    """How many association keys must sign a governance entry."""
+    """How many association keys must sign a governance entry, and the epoch of the fingerprint key in use."""
 
     threshold: int
+    fingerprint_epoch: int
 
 
 class StateReader(Protocol):
@@ -186,13 +187,21 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     Namespace.WINDOW: _public(SEQUENCE_WINDOW),
     Namespace.RECEIVABLE: _ValueFormat(_encode_receivable, _decode_receivable),
     Namespace.FINGERPRINT: _public(REFERENCE),
-    Namespace.SIMILAR: _public(Items(RECEIVABLE_ID, limits.SUSPICIONS_MAX + 1, 1)),
+    Namespace.SIMILAR: _public(Items(RECEIVABLE_ID, limits.SUSPICIONS_MAX, 1)),
     Namespace.DELIVERY: _public(
         Struct(DeliveryUse, {"document_quantity": _QUANTITY, "consumed": _QUANTITY, "first": REFERENCE})
     ),
     Namespace.PAYMENT_REFERENCE: _public(REFERENCE),
     Namespace.POLICY: _public(POLICY),
-    Namespace.GOVERNANCE: _public(Struct(Governance, {"threshold": Uint(limits.SIGNATURES_MAX, 1)})),
+    Namespace.GOVERNANCE: _public(
+        Struct(
+            Governance,
+            {
+                "threshold": Uint(limits.SIGNATURES_MAX, 1),
+                "fingerprint_epoch": Uint(limits.FINGERPRINT_EPOCH_MAX),
+            },
+        )
+    ),
 }
 EMPTY_PRIVATE_DIGEST: Final = private_digest(b"")
 
@@ -214,11 +223,10 @@ class WorkingState:
     """The state while one block is applied: reads fall through to the committed state, writes stay here."""
 
     reader: StateReader
+    _committed: dict[_Key, Any] = field(default_factory=dict)
     _objects: dict[_Key, Any] = field(default_factory=dict)
     _written: dict[_Key, None] = field(default_factory=dict)
     _undo: list[tuple[_Key, Any, bool]] = field(default_factory=list)
-    _due_added: dict[tuple[int, bytes], None] = field(default_factory=dict)
-    _due_removed: dict[tuple[int, bytes], None] = field(default_factory=dict)
 
     def get(self, namespace: Namespace, identifier: bytes) -> Any:
         """The present value, or None."""
@@ -229,7 +237,7 @@ class WorkingState:
             pass
         stored = self.reader.value(state_key(namespace, identifier))
         value = None if stored is None else decode_value(namespace, stored)
-        self._objects[key] = value
+        self._committed[key] = self._objects[key] = value
         return value
 
     def put(self, namespace: Namespace, identifier: bytes, value: object) -> None:
@@ -239,7 +247,7 @@ class WorkingState:
         self._written[key] = None
 
     def savepoint(self) -> int:
-        """A mark to roll back to. Expiries added after it are rolled back with their receivable: see `expire_at`."""
+        """A mark to roll back to."""
         return len(self._undo)
 
     def roll_back(self, mark: int) -> None:
@@ -248,13 +256,6 @@ class WorkingState:
             self._objects[key] = value
             if not was_written:
                 del self._written[key]
-
-    def expire_at(self, until_ms: int, receivable_id: bytes) -> None:
-        """Look at this receivable again at `until_ms`. An entry that is rolled back leaves a look in vain: harmless."""
-        self._due_added[(until_ms, receivable_id)] = None
-
-    def expired(self, until_ms: int, receivable_id: bytes) -> None:
-        self._due_removed[(until_ms, receivable_id)] = None
 
     def member(self, member_id: str) -> Member | None:
         member: Member | None = self.get(Namespace.MEMBER, member_id.encode())
@@ -293,5 +294,21 @@ class WorkingState:
             private_part = private_digest(private) if private else EMPTY_PRIVATE_DIGEST
             updates[key_hash] = committed_hash(public, private_part)
         tree: MapUpdate = apply_updates(self.reader, updates)
-        added = tuple(sorted(self._due_added))
-        return StateDelta(values, tree.pages, added, tuple(sorted(self._due_removed))), tree.root
+        due_added, due_removed = self._due_changes()
+        return StateDelta(values, tree.pages, due_added, due_removed), tree.root
+
+    def _due_changes(self) -> tuple[tuple[tuple[int, bytes], ...], tuple[tuple[int, bytes], ...]]:
+        # The index of expiries follows from the liens before and after, so nothing else keeps it: a lien that is released,
+        # paid off or rolled back leaves no trace in it.
+        added: list[tuple[int, bytes]] = []
+        removed: list[tuple[int, bytes]] = []
+        for key in self._written:
+            if key[0] is Namespace.RECEIVABLE:
+                before, after = _expiries(self._committed[key]), _expiries(self._objects[key])
+                added += after - before
+                removed += before - after
+        return tuple(sorted(added)), tuple(sorted(removed))
+
+
+def _expiries(record: Receivable | None) -> set[tuple[int, bytes]]:
+    return {(lien.until_ms, record.receivable_id) for lien in record.liens} if record else set()

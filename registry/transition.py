@@ -20,7 +20,7 @@ from .block import (
     last_certificate_hash,
 )
 from .entry import Entry, Mode
-from .errors import BlockInvalid, Code, EntryRefused, RuleViolation
+from .errors import BlockInvalid, Code, EntryRefused, InvariantViolation, RuleViolation, StoreCorrupt
 from .genesis import Genesis
 from .liens import without_expired
 from .merkle.log import Frontier, tree_root
@@ -79,7 +79,9 @@ def genesis_state(genesis: Genesis) -> BlockResult:
     """The state that the genesis document describes, as a delta on the empty state."""
     state = WorkingState(MemoryState())
     state.put(Namespace.POLICY, SINGLETON, genesis.policy)
-    state.put(Namespace.GOVERNANCE, SINGLETON, Governance(genesis.governance_threshold))
+    state.put(
+        Namespace.GOVERNANCE, SINGLETON, Governance(genesis.governance_threshold, genesis.fingerprint_epoch)
+    )
     for member in genesis.members:
         state.put(Namespace.MEMBER, member.member_id.encode(), member)
         for key in member.keys:
@@ -152,6 +154,8 @@ def apply_block(reader: StateReader, tip: ChainTip, block: Block, entries: Seque
     `entries` are the block's entries, decoded and with verified signatures. The parent's certificate and the evidence are
     checked by the caller, who knows the validators.
     """
+    if tuple(entry.raw for entry in entries) != block.entries:
+        raise InvariantViolation("the decoded entries are not those of the block", height=block.header.height)
     check_links(tip, block.header)
     if sum(len(entry.body.operations) for entry in entries) > limits.BLOCK_OPERATIONS_MAX:
         raise BlockInvalid(f"more than {limits.BLOCK_OPERATIONS_MAX} operations in one block")
@@ -258,10 +262,11 @@ def _withhold(results: list[Result], operation_count: int) -> list[Result]:
 def _expire(state: WorkingState, height: int, time_ms: int) -> None:
     """Liens whose time has run out end before the block's first entry, a bounded number in each block."""
     for until_ms, receivable_id in state.reader.due(time_ms, limits.EXPIRIES_PER_BLOCK_MAX):
-        state.expired(until_ms, receivable_id)
         record = state.receivable(receivable_id)
         if record is None:
-            continue
+            raise StoreCorrupt(
+                f"a lien on {receivable_id.hex()} is to expire at {until_ms}, but it is not there"
+            )
         liens = without_expired(record.liens, time_ms)
         if liens != record.liens:
             changed = replace(record, liens=liens, changed_height=height)

@@ -9,8 +9,8 @@ from .. import limits
 from ..errors import Code, Reason, RuleViolation
 from ..operations.assignment import Assign
 from ..operations.governance import Role
-from ..receivable import Disposal, Part, Receivable
-from .disposal import check_confirmed, check_policy, earlier_claim, free_of
+from ..receivable import Disposal, Lien, Part, Receivable
+from .disposal import check_policy, confirmed_for, earlier_claim, free_of, place_of
 from .judgement import Judgement, Party, Rule, live_receivable, positive
 
 
@@ -31,8 +31,8 @@ def assign(judgement: Judgement, operation: Assign) -> bytes:
             collided_with=disposal.latest if disposal else record.place,
         )
     _check_free(judgement, record, operation)
-    policy = judgement.policy
-    check_confirmed(record, operation.amount, required=policy.require_confirmation.covers_assignment())
+    if judgement.policy.require_confirmation.covers_assignment():
+        _check_confirmed(judgement, record, operation)
     check_policy(
         judgement,
         record,
@@ -48,13 +48,23 @@ def _check_free(judgement: Judgement, record: Receivable, operation: Assign) -> 
     if operation.amount <= free.amount:
         return
     claim = earlier_claim(record, operation.assignor, operation.amount)
-    pledged = record.pledged_by(operation.assignor) > 0 and claim is not None
     raise RuleViolation(
-        Code.PLEDGED if pledged else Code.EMPTY_ASSIGNMENT,
+        Code.PLEDGED if isinstance(claim, Lien) else Code.EMPTY_ASSIGNMENT,
         f"{operation.amount} assigned, {free.amount} free",
-        collided_with=claim or record.place,
+        collided_with=place_of(claim) or record.place,
         reasons=(Reason("held", record.amount_of(operation.assignor)), *free.reasons),
     )
+
+
+def _check_confirmed(judgement: Judgement, record: Receivable, operation: Assign) -> None:
+    left = confirmed_for(judgement.policy, record, operation.assignor)
+    if operation.amount > left:
+        raise RuleViolation(
+            Code.UNCONFIRMED,
+            f"the debtor has confirmed {record.confirmation.amount}, of which {left} is left",
+            collided_with=record.place,
+            reasons=(Reason("confirmed", record.confirmation.amount),),
+        )
 
 
 def _moved(judgement: Judgement, record: Receivable, operation: Assign) -> Receivable:
@@ -63,14 +73,15 @@ def _moved(judgement: Judgement, record: Receivable, operation: Assign) -> Recei
         replace(part, amount=part.amount - operation.amount) if part.holder == operation.assignor else part
         for part in record.parts
     ]
-    # A part that is wholly given away and carries no lien goes: the disposal below remembers that it was there.
-    parts = [part for part in parts if part.amount > 0 or record.pledged_by(part.holder) > 0]
+    # A part that is wholly given away goes: the disposal below remembers that it was there.
+    parts = [part for part in parts if part.amount > 0 or part.holder != operation.assignor]
     held = next((part for part in parts if part.holder == operation.assignee), None)
     if held is None:
-        parts.append(Part(operation.assignee, operation.amount, operation.with_recourse, place))
+        parts.append(Part(operation.assignee, operation.amount, 0, operation.with_recourse, place))
     else:
-        grown = Part(held.holder, held.amount + operation.amount, operation.with_recourse, place)
-        parts[parts.index(held)] = grown
+        parts[parts.index(held)] = replace(
+            held, amount=held.amount + operation.amount, with_recourse=operation.with_recourse, since=place
+        )
     before = record.disposed_by(operation.assignor)
     disposed = min(limits.AMOUNT_MAX, operation.amount + (before.amount if before else 0))
     disposals = (

@@ -9,15 +9,16 @@ from ..errors import Code, Reason, RuleViolation
 from ..liens import fit_liens
 from ..operations.collection import RecordPayment, Settle
 from ..operations.governance import Role
+from ..parts import after_collection, after_payment
 from ..receivable import Phase
 from ..state import Namespace
-from .judgement import Judgement, Party, Rule, live_receivable, positive
+from .judgement import Judgement, Party, Rule, held_part, live_receivable, positive
 
 
 def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
     """A payment on one holder's part, under a bank reference that is used once.
 
-    Liens that no longer fit the part shrink, the lowest rank first; a dispute or confirmation never exceeds what is owed.
+    Liens that no longer fit the part shrink, the lowest rank first; what is disputed or confirmed never exceeds what is owed.
     """
     record = live_receivable(judgement, operation.receivable)
     positive(operation.amount)
@@ -30,9 +31,7 @@ def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
                 "only the payee or an attesting bank reports a payment",
                 collided_with=record.place,
             )
-    held = record.amount_of(operation.holder)
-    if record.part_of(operation.holder) is None:
-        raise RuleViolation(Code.NOT_HOLDER, f"{operation.holder} holds no part", collided_with=record.place)
+    held = held_part(record, operation.holder).amount
     if operation.amount > held:
         raise RuleViolation(
             Code.OVERPAYMENT,
@@ -46,26 +45,26 @@ def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
             Code.REFERENCE_REUSED, "this bank reference has been recorded already", collided_with=used
         )
     state.put(Namespace.PAYMENT_REFERENCE, operation.bank_reference, judgement.place(record.receivable_id))
-    parts = tuple(
-        replace(part, amount=part.amount - operation.amount) if part.holder == operation.holder else part
-        for part in record.parts
+    paid = replace(
+        record,
+        parts=after_payment(record.parts, operation.holder, operation.amount),
+        paid=record.paid + operation.amount,
+        confirmation=replace(
+            record.confirmation, amount=after_collection(record, operation.holder, operation.amount)
+        ),
+        changed_height=judgement.height,
     )
-    paid = replace(record, parts=parts, paid=record.paid + operation.amount, changed_height=judgement.height)
-    confirmation = replace(paid.confirmation, amount=min(paid.confirmation.amount, paid.outstanding))
-    return judgement.store(
-        replace(
-            paid,
-            liens=fit_liens(paid, operation.holder),
-            disputed=min(paid.disputed, paid.outstanding),
-            confirmation=confirmation,
-        )
-    )
+    return judgement.store(replace(paid, liens=fit_liens(paid, operation.holder)))
 
 
 def settle(judgement: Judgement, operation: Settle) -> bytes:
     """All holders close the receivable; with `write_off` what is outstanding stays on record as never collected."""
     record = live_receivable(judgement, operation.receivable)
-    missing = sorted({part.holder for part in record.parts} - set(operation.holders))
+    for holder in operation.holders:
+        held_part(record, holder)
+    # What was paid out earlier needs no second consent, unless nothing but emptied parts is left.
+    present = [part.holder for part in record.parts if part.amount > 0 or record.outstanding == 0]
+    missing = [holder for holder in present if holder not in operation.holders]
     if missing:
         raise RuleViolation(
             Code.HOLDER_CONSENT, f"{', '.join(missing)} must sign", collided_with=record.place

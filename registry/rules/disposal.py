@@ -5,11 +5,12 @@ Sales and pledges compete for the same value, so they are refused for the same r
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
-from ..errors import Code, Reason, Reference, RuleViolation
+from ..errors import Code, Reference, RuleViolation
 from ..member import MemberStatus
-from ..receivable import ConfirmationKind, FreeAmount, Receivable, free_amount
+from ..policy import ConfirmationPolicy, Policy
+from ..receivable import Disposal, FreeAmount, Lien, Part, Phase, Receivable, free_amount
 from ..state import Namespace
 from .judgement import Judgement
 
@@ -22,31 +23,53 @@ def free_of(judgement: Judgement, record: Receivable, holder: str) -> FreeAmount
     return free_amount(record, holder, holder_suspended=suspended)
 
 
-def earlier_claim(record: Receivable, holder: str, amount: int) -> Reference | None:
-    """What already covers the amount that `holder` wants to dispose of a second time, if a claim of another party does.
+def earlier_claim(record: Receivable, holder: str, amount: int) -> Lien | Disposal | None:
+    """What already covers the amount, not free, that `holder` wants to dispose of: its first lien if the amount would be
+    free without liens, its latest assignment if it would be free without that too.
 
-    None when the amount would not be there even without the other parties' claims.
+    None when the value would not be there even without the claims of other parties, or the receivable is closed.
     """
-    disposal = record.disposed_by(holder)
-    given_away = disposal.amount if disposal else 0
-    once_there = record.amount_of(holder) + given_away - record.disputed_share(holder)
-    if amount > min(once_there, record.outstanding):
+    if record.phase is not Phase.LIVE:
         return None
-    for lien in record.liens:
-        if lien.pledgor == holder:
-            return lien.place
-    return disposal.latest if disposal else None
+    undisputed = record.amount_of(holder) - record.disputed_share(holder)
+    if amount <= undisputed:
+        return next((lien for lien in record.liens if lien.pledgor == holder), None)
+    disposal = record.disposed_by(holder)
+    if disposal is None or amount > min(undisputed + disposal.amount, record.outstanding):
+        return None
+    return disposal
 
 
-def check_confirmed(record: Receivable, amount: int, *, required: bool) -> None:
-    if required and (
-        record.confirmation.kind is ConfirmationKind.NONE or record.confirmation.amount < amount
-    ):
-        raise RuleViolation(
-            Code.UNCONFIRMED,
-            f"the debtor has confirmed {record.confirmation.amount}",
-            reasons=(Reason("confirmed", record.confirmation.amount),),
-        )
+def place_of(claim: Lien | Disposal | None) -> Reference | None:
+    """Where on the chain the claim was made."""
+    match claim:
+        case Lien(place=place) | Disposal(latest=place):
+            return place
+        case None:
+            return None
+        case _:
+            assert_never(claim)
+
+
+def confirmed_for(policy: Policy, record: Receivable, holder: str) -> int:
+    """How much the holder may dispose of under what the debtor has confirmed.
+
+    One confirmation is relied upon once: what was disposed of under it before counts against it, so that two halves cannot
+    both lean on the same confirmed half.
+    """
+    required = policy.require_confirmation
+    confirmed = record.confirmation.amount
+    relied_on = sum(_relied_on(required, record, part) for part in record.parts)
+    if holder != record.exporter and required.covers_assignment():
+        # What lies with an assignee was counted when it was assigned, and is not counted again when it moves on.
+        return confirmed if relied_on <= confirmed else 0
+    return max(0, confirmed - relied_on)
+
+
+def _relied_on(required: ConfirmationPolicy, record: Receivable, part: Part) -> int:
+    if required.covers_assignment() and part.holder != record.exporter:
+        return part.amount
+    return record.pledged_by(part.holder) if required.covers_pledge() else 0
 
 
 def check_policy(

@@ -17,9 +17,10 @@ from ..operations.existence import (
     ResolveDispute,
 )
 from ..operations.governance import Role
+from ..parts import after_dilution, with_dispute, without_dispute
 from ..receivable import UNCONFIRMED, Confirmation, ConfirmationKind, Part, Phase, Receivable
 from ..state import DeliveryUse, Namespace
-from .judgement import Judgement, Party, Rule, debtor_of, live_receivable, positive
+from .judgement import Judgement, Party, Rule, debtor_of, held_part, live_receivable, positive
 
 
 def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> bytes:
@@ -61,8 +62,9 @@ def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> 
             confirmation=UNCONFIRMED,
             diluted=0,
             paid=0,
-            disputed=0,
-            parts=(Part(operation.exporter, operation.face_amount, with_recourse=False, since=place),),
+            parts=(
+                Part(operation.exporter, operation.face_amount, disputed=0, with_recourse=False, since=place),
+            ),
             disposals=(),
             liens=(),
             changed_height=judgement.height,
@@ -114,6 +116,13 @@ def _check_evidence(judgement: Judgement, operation: RegisterReceivable) -> None
 
 def _check_fingerprints(judgement: Judgement, operation: RegisterReceivable) -> None:
     state = judgement.state
+    epoch = state.governance().fingerprint_epoch
+    if operation.fingerprints.epoch != epoch:
+        # Under another key the same papers have other fingerprints, and a duplicate would not be seen.
+        raise RuleViolation(
+            Code.FINGERPRINT_MISMATCH,
+            f"fingerprints of epoch {operation.fingerprints.epoch}, the consortium's key is of epoch {epoch}",
+        )
     for kind, value in operation.fingerprints.strong():
         claimed = state.get(Namespace.FINGERPRINT, bytes([kind]) + value)
         if claimed is not None:
@@ -143,7 +152,8 @@ def _claim_fingerprints(judgement: Judgement, operation: RegisterReceivable, ide
     for kind, value in operation.fingerprints.strong():
         state.put(Namespace.FINGERPRINT, bytes([kind]) + value, place)
     similar = state.get(Namespace.SIMILAR, operation.fingerprints.similar) or ()
-    if len(similar) <= limits.SUSPICIONS_MAX:
+    # Those behind the last one listed have as many to look at as a taker can name, and no more.
+    if len(similar) < limits.SUSPICIONS_MAX:
         state.put(Namespace.SIMILAR, operation.fingerprints.similar, (*similar, identifier))
     for delivery in operation.fingerprints.deliveries:
         use = state.get(Namespace.DELIVERY, delivery.fingerprint) or DeliveryUse(
@@ -157,7 +167,8 @@ def _claim_fingerprints(judgement: Judgement, operation: RegisterReceivable, ide
 
 
 def confirm(judgement: Judgement, operation: Confirm) -> bytes:
-    """The debtor owes this amount, expressly. A later confirmation replaces an earlier one.
+    """The debtor owes this amount, expressly. A later confirmation can add to an earlier one, in amount and in waived
+    defences, and takes nothing back: somebody may have relied on it.
 
     Source: Civil Code art. 763 (a debtor who confirmed cannot plead that the receivable was fictitious).
     """
@@ -168,9 +179,18 @@ def confirm(judgement: Judgement, operation: Confirm) -> bytes:
         raise RuleViolation(
             Code.AMOUNT_MISMATCH,
             f"{operation.amount} confirmed, {record.outstanding} outstanding",
+            collided_with=record.place,
             reasons=(Reason("outstanding", record.outstanding),),
         )
-    confirmation = Confirmation(ConfirmationKind.EXPRESS, operation.amount, operation.waived)
+    if operation.amount < record.confirmation.amount:
+        raise RuleViolation(
+            Code.AMOUNT_MISMATCH,
+            f"{record.confirmation.amount} is confirmed already, and a confirmation is not taken back",
+            collided_with=record.place,
+            reasons=(Reason("confirmed", record.confirmation.amount),),
+        )
+    waived = tuple(sorted({*record.confirmation.waived, *operation.waived}))
+    confirmation = Confirmation(ConfirmationKind.EXPRESS, operation.amount, waived)
     return judgement.store(replace(record, confirmation=confirmation, changed_height=judgement.height))
 
 
@@ -183,10 +203,11 @@ def raise_dispute(judgement: Judgement, operation: RaiseDispute) -> bytes:
         raise RuleViolation(
             Code.OVER_OUTSTANDING,
             f"{record.disputed} disputed already, {record.outstanding} outstanding",
+            collided_with=record.place,
             reasons=(Reason("disputed", record.disputed), Reason("outstanding", record.outstanding)),
         )
     return judgement.store(
-        replace(record, disputed=record.disputed + operation.amount, changed_height=judgement.height)
+        replace(record, parts=with_dispute(record.parts, operation.amount), changed_height=judgement.height)
     )
 
 
@@ -203,24 +224,30 @@ def resolve_dispute(judgement: Judgement, operation: ResolveDispute) -> bytes:
         raise RuleViolation(
             Code.NO_DISPUTE,
             f"{operation.freed + diluted} resolved, {record.disputed} disputed",
+            collided_with=record.place,
             reasons=(Reason("disputed", record.disputed),),
         )
-    if not any(record.amount_of(holder) > 0 for holder in operation.holders):
-        raise RuleViolation(Code.NOT_HOLDER, "no signing holder holds a part")
-    record = replace(record, disputed=record.disputed - operation.freed - diluted)
+    if not any(held_part(record, holder).amount for holder in operation.holders):
+        raise RuleViolation(
+            Code.NOT_HOLDER, "no signing holder has anything left", collided_with=record.place
+        )
     for share in operation.dilution:
         record = _dilute(record, operation, share.holder, share.amount)
-    return judgement.store(replace(record, changed_height=judgement.height))
+    parts = without_dispute(record.parts, operation.freed)
+    return judgement.store(replace(record, parts=parts, changed_height=judgement.height))
 
 
 def _dilute(record: Receivable, operation: ResolveDispute, holder: str, amount: int) -> Receivable:
     positive(amount)
     if holder not in operation.holders:
-        raise RuleViolation(Code.HOLDER_CONSENT, f"{holder} must sign: its part shrinks")
+        raise RuleViolation(
+            Code.HOLDER_CONSENT, f"{holder} must sign: its part shrinks", collided_with=record.place
+        )
     if amount > record.amount_of(holder):
         raise RuleViolation(
             Code.OVER_OUTSTANDING,
             f"{holder} holds less than {amount}",
+            collided_with=record.place,
             reasons=(Reason("held", record.amount_of(holder)),),
         )
     unpledged = record.amount_of(holder) - record.pledged_by(holder)
@@ -233,10 +260,13 @@ def _dilute(record: Receivable, operation: ResolveDispute, holder: str, amount: 
             collided_with=lien.place,
             reasons=(Reason("pledged", record.pledged_by(holder)),),
         )
-    parts = tuple(
-        replace(part, amount=part.amount - amount) if part.holder == holder else part for part in record.parts
+    confirmed = min(record.confirmation.amount, record.outstanding - amount)
+    return replace(
+        record,
+        parts=after_dilution(record.parts, holder, amount),
+        diluted=record.diluted + amount,
+        confirmation=replace(record.confirmation, amount=confirmed),
     )
-    return replace(record, parts=parts, diluted=record.diluted + amount)
 
 
 def cancel_receivable(judgement: Judgement, operation: CancelReceivable) -> bytes:
@@ -261,7 +291,11 @@ def cancel_receivable(judgement: Judgement, operation: CancelReceivable) -> byte
         )
     if record.confirmation.kind is not ConfirmationKind.NONE:
         if operation.debtor is None:
-            raise RuleViolation(Code.MISSING_SIGNATURE, "the debtor has confirmed and must sign too")
+            raise RuleViolation(
+                Code.MISSING_SIGNATURE,
+                "the debtor has confirmed and must sign too",
+                collided_with=record.place,
+            )
         debtor_of(judgement, record, operation.debtor)
     return judgement.store(replace(record.move_to(Phase.CANCELLED), changed_height=judgement.height))
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..operations.governance import Role
 from ..policy import Policy
-from ..receivable import Phase, Receivable
+from ..receivable import Part, Phase, Receivable
 from ..state import Namespace, WorkingState
 
 
@@ -74,6 +74,14 @@ def live_receivable(judgement: Judgement, receivable_id: bytes) -> Receivable:
             reasons=(Reason(record.phase.name.lower(), record.outstanding),),
         )
     return record
+
+
+def held_part(record: Receivable, holder: str) -> Part:
+    """The part that a named holder has, or had until it was paid."""
+    part = record.part_of(holder)
+    if part is None:
+        raise RuleViolation(Code.NOT_HOLDER, f"{holder} holds no part", collided_with=record.place)
+    return part
 
 
 def positive(amount: int) -> None:

@@ -11,8 +11,8 @@ from ..identifiers import lien_id
 from ..liens import junior_of, without_lien
 from ..operations.governance import Role
 from ..operations.security import Pledge, ReleasePledge
-from ..receivable import Lien, Phase, Receivable
-from .disposal import check_policy, earlier_claim, free_of
+from ..receivable import Lien, Receivable
+from .disposal import check_policy, confirmed_for, earlier_claim, free_of, place_of
 from .judgement import Judgement, Party, Rule, known_receivable, positive
 
 
@@ -56,12 +56,12 @@ def _check_holder(record: Receivable, operation: Pledge) -> None:
     if record.part_of(operation.pledgor) is None and disposal is None:
         raise RuleViolation(Code.NOT_HOLDER, f"{operation.pledgor} holds no part", collided_with=record.place)
     claim = earlier_claim(record, operation.pledgor, operation.amount)
-    reason = Reason("assigned", disposal.amount) if disposal else Reason("paid", record.paid)
+    taken = (Reason("assigned", disposal.amount if disposal else 0), Reason("paid", record.paid))
     raise RuleViolation(
         Code.EMPTY_PLEDGE if claim is None else Code.DUPLICATE_PLEDGE,
         f"{operation.pledgor} holds nothing of it any more",
-        collided_with=claim or record.place,
-        reasons=(reason,),
+        collided_with=place_of(claim) or record.place,
+        reasons=tuple(reason for reason in taken if reason.amount > 0),
     )
 
 
@@ -75,23 +75,22 @@ def _check_value(judgement: Judgement, record: Receivable, operation: Pledge) ->
     free = free_of(judgement, record, operation.pledgor)
     reasons = (Reason("held", record.amount_of(operation.pledgor)), *free.reasons)
     if operation.amount > free.amount:
-        claim = None
-        if record.phase is Phase.LIVE:
-            claim = earlier_claim(record, operation.pledgor, operation.amount)
+        claim = earlier_claim(record, operation.pledgor, operation.amount)
         raise RuleViolation(
             Code.EMPTY_PLEDGE if claim is None else Code.DUPLICATE_PLEDGE,
             f"{operation.amount} pledged, {free.amount} free",
-            collided_with=claim or record.place,
+            collided_with=place_of(claim) or record.place,
             reasons=reasons,
         )
-    required = judgement.policy.require_confirmation.covers_pledge()
-    if required and record.confirmation.amount < operation.amount:
-        raise RuleViolation(
-            Code.EMPTY_PLEDGE,
-            f"the debtor has confirmed {record.confirmation.amount}",
-            collided_with=record.place,
-            reasons=(Reason("confirmed", record.confirmation.amount),),
-        )
+    if judgement.policy.require_confirmation.covers_pledge():
+        left = confirmed_for(judgement.policy, record, operation.pledgor)
+        if operation.amount > left:
+            raise RuleViolation(
+                Code.EMPTY_PLEDGE,
+                f"the debtor has confirmed {record.confirmation.amount}, of which {left} is left",
+                collided_with=record.place,
+                reasons=(Reason("confirmed", record.confirmation.amount),),
+            )
 
 
 def _check_senior(record: Receivable, operation: Pledge) -> None:
@@ -129,7 +128,6 @@ def _encumbered(judgement: Judgement, record: Receivable, operation: Pledge) -> 
         behind=operation.junior_to.senior_lien if operation.junior_to else None,
         place=judgement.place(identifier),
     )
-    judgement.state.expire_at(operation.until_ms, record.receivable_id)
     return replace(record, liens=(*record.liens, lien), changed_height=judgement.height)
 
 
