@@ -25,6 +25,11 @@ T = TypeVar("T")
 BATCH_EVENTS_MAX = 512
 
 
+# What one peer may have waiting: a burst of votes of many rounds, and two blocks. Beyond it its stream is not read.
+PEER_EVENTS_MAX = 1_024
+PEER_BYTES_MAX = 10 * 1024 * 1024
+
+
 class HandlesEvents(Protocol):
     """The part of the engine that this module drives."""
 
@@ -37,12 +42,20 @@ class EngineThread:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[Event, _Credit | None, int]] = deque()
         self._posted = asyncio.Event()
+        self._credits: dict[str, _Credit] = {}
 
     def post(self, event: Event) -> None:
-        """Hand an event to the engine, soon. From the loop only."""
-        self._events.append(event)
+        """Hand an event of our own to the engine, soon. From the loop only."""
+        self._events.append((event, None, 0))
+        self._posted.set()
+
+    async def post_from(self, peer: str, event: Event, size: int) -> None:
+        """Hand over what a peer brought, waiting while too much of this peer's is not handled yet."""
+        credit = self._credits.setdefault(peer, _Credit())
+        await credit.take(size)
+        self._events.append((event, credit, size))
         self._posted.set()
 
     async def run(self, engine: HandlesEvents) -> None:
@@ -52,7 +65,11 @@ class EngineThread:
             self._posted.clear()
             while self._events:
                 batch = [self._events.popleft() for _ in range(min(len(self._events), BATCH_EVENTS_MAX))]
-                await self._loop.run_in_executor(self._executor, engine.handle, batch)
+                events = [event for event, _, _ in batch]
+                await self._loop.run_in_executor(self._executor, engine.handle, events)
+                for _, credit, size in batch:
+                    if credit is not None:
+                        credit.give(size)
 
     async def call(self, function: Callable[[], T]) -> T:
         """Run `function` on the engine's thread, between two batches; its exception comes back to the caller."""
@@ -61,6 +78,28 @@ class EngineThread:
     def close(self) -> None:
         """Wait for the call that is running and take no more."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+class _Credit:
+    """How much of one peer's may wait for the engine."""
+
+    def __init__(self) -> None:
+        self._events = 0
+        self._bytes = 0
+        self._freed = asyncio.Event()
+
+    async def take(self, size: int) -> None:
+        # One event always passes: a block is larger than what else may wait.
+        while self._events and (self._events >= PEER_EVENTS_MAX or self._bytes + size > PEER_BYTES_MAX):
+            self._freed.clear()
+            await self._freed.wait()
+        self._events += 1
+        self._bytes += size
+
+    def give(self, size: int) -> None:
+        self._events -= 1
+        self._bytes -= size
+        self._freed.set()
 
 
 class LoopBridge:

@@ -54,35 +54,38 @@ def head_of(snapshot: SnapshotPort) -> ledger_pb2.CertifiedHeader:
     """Header and certificate of the last committed block. Raises CallRefused before the first one."""
     if snapshot.height == 0:
         raise CallRefused(
-            CallCode.NO_BLOCK_YET, "no block is committed yet, so nothing can be proved", retry_after_ms=FIRST_BLOCK_MS
+            CallCode.NO_BLOCK_YET,
+            "no block is committed yet, so nothing can be proved",
+            retry_after_ms=FIRST_BLOCK_MS,
         )
     return certified_header(snapshot, snapshot.height)
 
 
-def validator_changes(snapshot: SnapshotPort, trusted_height: int) -> list[ledger_pb2.CertifiedHeader]:
-    """One certified header per change of the validator set after `trusted_height`, oldest first.
+def validator_changes(
+    snapshot: SnapshotPort, trusted_height: int, height: int
+) -> list[ledger_pb2.CertifiedHeader]:
+    """One certified header per change of the validator set between the two heights, oldest first.
 
-    Empty when the set of the head is the one that the trusted height names: no link is then needed.
+    Empty when the set at `height` is the one that the trusted height names: no link is then needed. A trusted height of 0
+    is the genesis, whose set is that of the first block.
     """
-    trusted = snapshot.header(trusted_height) if trusted_height else snapshot.header(1)
-    head = snapshot.header(snapshot.height)
+    trusted, head = snapshot.header(max(trusted_height, 1)), snapshot.header(height)
     if trusted is None or head is None:
         return []
-    if _validators_of(trusted)[0 if trusted_height == 0 else 1] == _validators_of(head)[0]:
+    current, following = _validators_of(trusted)
+    if (following if trusted_height else current) == _validators_of(head)[0]:
         return []
     changes: list[ledger_pb2.CertifiedHeader] = []
-    for height in range(max(trusted_height, 1), snapshot.height):
-        header = snapshot.header(height)
-        if header is None:
-            raise StoreCorrupt(f"the header of height {height} is missing", height=height)
-        current, following = _validators_of(header)
-        if current != following:
-            changes.append(certified_header(snapshot, height))
-            if len(changes) > VALIDATOR_CHANGES_MAX:
-                raise CallRefused(
-                    CallCode.BAD_REQUEST,
-                    f"more than {VALIDATOR_CHANGES_MAX} validator changes since {trusted_height}",
-                )
+    for changing in range(max(trusted_height, 1), height):
+        current, following = _validators_of(certified_header(snapshot, changing).header)
+        if current == following:
+            continue
+        changes.append(certified_header(snapshot, changing))
+        if len(changes) > VALIDATOR_CHANGES_MAX:
+            raise CallRefused(
+                CallCode.BAD_REQUEST,
+                f"more than {VALIDATOR_CHANGES_MAX} changes of the validators since height {trusted_height}",
+            )
     return changes
 
 
@@ -201,15 +204,15 @@ class BlockReceipts:
         return registry_pb2.ReceiptBatch(head=self._head, receipts=proofs)
 
 
-def certified_block(snapshot: SnapshotPort, height: int) -> ledger_pb2.CertifiedBlock | None:
-    """A committed block as stored, with certificate and receipts; None where there is none."""
+def certified_block(snapshot: SnapshotPort, height: int) -> ledger_pb2.CertifiedBlock:
+    """A committed block as stored, with certificate and receipts. Raises StoreCorrupt when a part of it is missing."""
     block, certificate, receipts = (
         snapshot.block(height),
         snapshot.certificate(height),
         snapshot.receipts(height),
     )
     if block is None or certificate is None or receipts is None:
-        return None
+        raise StoreCorrupt(f"block {height} is not whole", height=height, last=snapshot.height)
     return ledger_pb2.CertifiedBlock(height=height, block=block, certificate=certificate, receipts=receipts)
 
 

@@ -136,3 +136,7 @@ def _show(directory: NetworkDirectory) -> None:
 def _fail(message: str, code: ExitCode = ExitCode.CONFIG) -> Never:
     typer.echo(f"pledgebook: {message}", err=True)
     raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,6 +1,6 @@
 """The outgoing half of the talk between nodes: one gRPC stream to every other node.
 
-Guarantees: `send`, `broadcast` and `gossip` never wait and never raise on a peer's account; a slow or dead peer costs its
+Guarantees: `send` and `broadcast` never wait and never raise on a peer's account; a slow or dead peer costs its
 own bounded outbox and nothing else; a lost stream is opened again after a pause that grows and is jittered. The channel
 accepts only the certificate that the genesis pins for the peer's node id.
 Leaves to others: what arrives (`peer_service`), what is said and when (the engine), blocks that are missing (`sync`).
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import grpc
 from grpc import aio
@@ -31,9 +32,6 @@ MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 CONNECT_TIMEOUT_S = 5.0
 PAUSE_FIRST_S = 0.1
 PAUSE_LONGEST_S = 3.0
-# Entries wait this long for company: a frame a batch instead of one an entry, at a tenth of a block's time.
-GOSSIP_DELAY_S = 0.004
-GOSSIP_BATCH_BYTES = 256 * 1024
 
 EXCHANGE_METHOD = "/pledgebook.v1.Peer/Exchange"
 FETCH_BLOCKS_METHOD = "/pledgebook.v1.Peer/FetchBlocks"
@@ -63,6 +61,18 @@ class PeerAddress:
     certificate_der: bytes
 
 
+class LinkUser(Protocol):
+    """Who speaks over the streams."""
+
+    def greeting(self) -> Iterable[bytes]:
+        """The first frames of every new stream, Hello first."""
+        ...
+
+    def link_up(self, peer: str) -> None:
+        """What is sent to this peer arrives from now on."""
+        ...
+
+
 class PeerLink:
     """The stream to one peer: connects, says hello, sends what its outbox holds, and starts again when it breaks."""
 
@@ -75,8 +85,8 @@ class PeerLink:
         self._logger = logger.bind(peer=peer.node_id)
         self._channel: aio.Channel | None = None
 
-    async def run(self, greeting: Callable[[], Iterable[bytes]]) -> None:
-        """Keep the stream up until cancelled; `greeting` gives the first frames of every new stream, Hello first."""
+    async def run(self, user: LinkUser) -> None:
+        """Keep the stream up until cancelled."""
         pause_s = PAUSE_FIRST_S
         self._channel = aio.secure_channel(
             str(self._peer.address),
@@ -85,7 +95,7 @@ class PeerLink:
         )
         try:
             while True:
-                was_connected = await self._session(self._channel, greeting)
+                was_connected = await self._session(self._channel, user)
                 pause_s = PAUSE_FIRST_S if was_connected else min(pause_s * 2, PAUSE_LONGEST_S)
                 # Jitter, so that nodes that lost each other at once do not all come back at once.
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, guards nothing
@@ -109,7 +119,7 @@ class PeerLink:
         finally:
             call.cancel()
 
-    async def _session(self, channel: aio.Channel, greeting: Callable[[], Iterable[bytes]]) -> bool:
+    async def _session(self, channel: aio.Channel, user: LinkUser) -> bool:
         """One stream from connecting to its end; whether it ever stood."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -121,7 +131,7 @@ class PeerLink:
             EXCHANGE_METHOD, request_serializer=None, response_deserializer=None
         )
         call = method()
-        sender = asyncio.create_task(self._send(call, greeting))
+        sender = asyncio.create_task(self._send(call, user))
         ending = asyncio.create_task(_end_of(call))
         try:
             self.connected = True
@@ -139,12 +149,11 @@ class PeerLink:
             self.outbox.clear()
         return True
 
-    async def _send(
-        self, call: aio.StreamUnaryCall[bytes, bytes], greeting: Callable[[], Iterable[bytes]]
-    ) -> None:
+    async def _send(self, call: aio.StreamUnaryCall[bytes, bytes], user: LinkUser) -> None:
         try:
-            for frame in greeting():
+            for frame in user.greeting():
                 await call.write(frame)
+            user.link_up(self.node_id)
             while True:
                 await call.write(await self.outbox.get())
         except (grpc.RpcError, asyncio.InvalidStateError):
@@ -161,7 +170,7 @@ async def _end_of(call: aio.StreamUnaryCall[bytes, bytes]) -> str:
 
 
 class PeerNetwork:
-    """All outgoing streams of one node, and the gossip of entries over them."""
+    """All outgoing streams of one node."""
 
     def __init__(
         self,
@@ -174,14 +183,10 @@ class PeerNetwork:
             peer.node_id: PeerLink(peer, identity, logger) for peer in peers
         }
         self._metrics = metrics
-        self._gossip: list[bytes] = []
-        self._gossip_bytes = 0
-        self._gossip_timer: asyncio.TimerHandle | None = None
 
-    def start(self, tasks: asyncio.TaskGroup, greeting: Callable[[], Iterable[bytes]]) -> None:
-        """Run every link in the task group."""
-        for link in self.links.values():
-            tasks.create_task(link.run(greeting), name=f"peer {link.node_id}")
+    def runs(self, user: LinkUser) -> Mapping[str, Coroutine[Any, Any, None]]:
+        """What keeps each link up, by a name for its task."""
+        return {f"peer {link.node_id}": link.run(user) for link in self.links.values()}
 
     def send(self, node_id: str, priority: Priority, message: peer_pb2.PeerMessage) -> None:
         """Queue one frame for one peer; nothing when the peer is unknown or not connected."""
@@ -195,30 +200,9 @@ class PeerNetwork:
         for link in self.links.values():
             self._put(link, priority, frame)
 
-    def gossip(self, entries: Iterable[bytes]) -> None:
-        """Send entries to every peer, soon, together with others that come within a few milliseconds."""
-        for entry in entries:
-            self._gossip.append(entry)
-            self._gossip_bytes += len(entry)
-            if self._gossip_bytes >= GOSSIP_BATCH_BYTES:
-                self._flush_gossip()
-        if self._gossip and self._gossip_timer is None:
-            loop = asyncio.get_running_loop()
-            self._gossip_timer = loop.call_later(GOSSIP_DELAY_S, self._flush_gossip)
-
     def connected(self) -> tuple[str, ...]:
         """The peers to which a stream stands."""
         return tuple(node_id for node_id, link in self.links.items() if link.connected)
-
-    def _flush_gossip(self) -> None:
-        if self._gossip_timer is not None:
-            self._gossip_timer.cancel()
-            self._gossip_timer = None
-        if self._gossip:
-            batch = peer_pb2.PeerMessage(entries=peer_pb2.EntryBatch(entries=self._gossip))
-            self._gossip = []
-            self._gossip_bytes = 0
-            self.broadcast(Priority.ENTRIES, batch)
 
     def _put(self, link: PeerLink, priority: Priority, frame: bytes) -> None:
         if link.connected and not link.outbox.put(priority, frame, len(frame)):

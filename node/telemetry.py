@@ -10,12 +10,21 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+import msgpack
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from structlog.typing import FilteringBoundLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+# Entries whose admission is remembered until their block: as many as the largest usual mempool.
+ADMITTED_REMEMBERED_MAX: Final = 20_000
+# The place of the results in a receipt's array (registry.receipt).
+RECEIPT_RESULTS: Final = 6
 
 # From one fast local block to a round or two lost.
 COMMIT_SECONDS_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24)
@@ -116,3 +125,36 @@ class Metrics:
             ["peer"],
             registry=self.registry,
         )
+        self._admitted: OrderedDict[bytes, int] = OrderedDict()
+
+    def count_admissions(self, verdicts: Iterable[tuple[bytes, str]], now_ms: int) -> None:
+        """Entries submitted to this node, as (entry id, code), at a monotonic time."""
+        counts: dict[str, int] = {}
+        for entry_id, code in verdicts:
+            counts[code] = counts.get(code, 0) + 1
+            if code == "OK":
+                self._admitted.setdefault(entry_id, now_ms)
+        for code, count in counts.items():
+            self.admissions.labels(code=code).inc(count)
+        while len(self._admitted) > ADMITTED_REMEMBERED_MAX:
+            self._admitted.popitem(last=False)
+
+    def count_block(self, entry_ids: Sequence[bytes], receipts: Sequence[bytes], now_ms: int) -> None:
+        """A committed block, at a monotonic time."""
+        self.blocks_committed.inc()
+        self.entries_committed.inc(len(entry_ids))
+        for entry_id in entry_ids:
+            admitted_ms = self._admitted.pop(entry_id, None)
+            if admitted_ms is not None:
+                self.commit_seconds.observe((now_ms - admitted_ms) / 1_000)
+        counts: dict[str, int] = {}
+        for receipt in receipts:
+            for code in _result_codes(receipt):
+                counts[code] = counts.get(code, 0) + 1
+        for code, count in counts.items():
+            self.results.labels(code=code).inc(count)
+
+
+def _result_codes(receipt: bytes) -> list[str]:
+    """The codes of a receipt of our own making: a full decode of each would cost more than the counter is worth."""
+    return [result[0] for result in msgpack.unpackb(receipt, use_list=False)[RECEIPT_RESULTS]]

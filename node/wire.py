@@ -14,9 +14,9 @@ from consensus.certificate import Certificate
 from consensus.errors import InvalidMessage
 from consensus.messages import BLOCK_HASH_BYTES, BlockHash, Proposal, ValueMessage, Vote
 from node.outbox import Priority
-from node.ports import Message
+from node.ports import VALUE_BYTES_MAX, Message
 from pledgebook.v1 import peer_pb2
-from registry.limits import BLOCK_BYTES_MAX, HEIGHT_MAX
+from registry.limits import HEIGHT_MAX
 
 # Entries of one gossip frame; the sender coalesces far fewer.
 BATCH_ENTRIES_MAX = 10_000
@@ -74,7 +74,7 @@ def read_frame(frame: peer_pb2.PeerMessage) -> Received:
         case "certificate":
             return Certificate.decode(frame.certificate)
         case "value":
-            if len(frame.value.payload) > BLOCK_BYTES_MAX:
+            if len(frame.value.payload) > VALUE_BYTES_MAX:
                 raise InvalidMessage("a value is larger than a block", found_bytes=len(frame.value.payload))
             return ValueMessage(frame.value.height, BlockHash(frame.value.block_hash), frame.value.payload)
         case "value_request":

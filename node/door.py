@@ -1,0 +1,174 @@
+"""The door of a node: submitted bytes become entries in the mempool, or a refusal with a stable code.
+
+Order of checks: size and form, chain, whether it is known already, signatures, rights, freshness, room in the mempool.
+Guarantees: exactly one verdict per submitted entry, in order. An entry that is in the mempool or committed is OK again, so
+that a caller can repeat a call of which it lost the answer. Decoding and signatures are judged on a thread of their own,
+all callers' entries together, so that the event loop goes on and 1,000 single submissions cost few hand-overs.
+Leaves to others: who may submit how much (`access`), the rules of the operations (the executor, in block order).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from node.clock import Clock
+from node.mempool import Mempool, Overloaded
+from node.ports import StorePort
+from registry.admission import check_chain, check_freshness, check_right
+from registry.entry import Entry, decode_entry, verify_signatures
+from registry.errors import EntryRefused
+from registry.state import WorkingState
+
+# The verdicts that are not among the registry's own codes.
+OK = "OK"
+OVERLOADED = "OVERLOADED"
+
+# Entries judged in one hand-over: about 50 ms of work, so that a small submission does not wait long behind a large one.
+BATCH_ENTRIES_MAX = 256
+# Entries that wait to be judged, over all callers: some seconds of work.
+WAITING_ENTRIES_MAX = 10_000
+RETRY_AFTER_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What happened to one submitted entry at the door."""
+
+    entry_id: bytes
+    code: str
+    message: str = ""
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One caller's entries, and where their verdicts go."""
+
+    raws: Sequence[bytes]
+    local: bool
+    done: asyncio.Future[list[Verdict]] | None  # None: nobody waits
+
+
+class Door:
+    """Judges submitted entries; `admit` from the event loop, everything else on a thread of its own."""
+
+    def __init__(
+        self,
+        chain_id: bytes,
+        store: StorePort,
+        mempool: Mempool,
+        clock: Clock,
+        admitted: Callable[[], None],
+    ) -> None:
+        """`admitted` is called on the loop after entries have entered the mempool."""
+        self._chain_id = chain_id
+        self._store = store
+        self._mempool = mempool
+        self._clock = clock
+        self._admitted = admitted
+        self._jobs: deque[_Job] = deque()
+        self._waiting = 0
+        self._posted = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="door")
+
+    async def admit(self, raws: Sequence[bytes]) -> list[Verdict]:
+        """One verdict per entry of a client of this node, in order."""
+        if self._waiting + len(raws) > WAITING_ENTRIES_MAX:
+            busy = f"{self._waiting} entries wait to be checked at this node"
+            return [Verdict(b"", OVERLOADED, busy, RETRY_AFTER_MS)] * len(raws)
+        done: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
+        self._jobs.append(_Job(raws, True, done))
+        self._waiting += len(raws)
+        self._posted.set()
+        return await done
+
+    def offer(self, raws: Sequence[bytes]) -> None:
+        """Take what a peer gossips, if there is room; nobody is told. Half of the room stays for this node's clients."""
+        if self._waiting + len(raws) <= WAITING_ENTRIES_MAX // 2:
+            self._jobs.append(_Job(raws, False, None))
+            self._waiting += len(raws)
+            self._posted.set()
+
+    async def run(self) -> None:
+        """Judge what is handed in until cancelled. Raises what the store raises, which is fatal."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._posted.wait()
+            self._posted.clear()
+            while self._jobs:
+                jobs = self._next_jobs()
+                verdicts = await loop.run_in_executor(self._thread, self._judge_all, jobs)
+                self._settle(jobs, verdicts)
+
+    def close(self) -> None:
+        """Wait for the hand-over that is being judged, and take no more."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _next_jobs(self) -> list[_Job]:
+        jobs = [self._jobs.popleft()]
+        entries = len(jobs[0].raws)
+        while self._jobs and entries + len(self._jobs[0].raws) <= BATCH_ENTRIES_MAX:
+            entries += len(self._jobs[0].raws)
+            jobs.append(self._jobs.popleft())
+        return jobs
+
+    def _settle(self, jobs: list[_Job], verdicts: list[list[Verdict]]) -> None:
+        for job, answers in zip(jobs, verdicts, strict=True):
+            self._waiting -= len(job.raws)
+            # A caller that has left does not take its verdicts; its entries are in all the same.
+            if job.done is not None and not job.done.done():
+                job.done.set_result(answers)
+        if any(verdict.code == OK for answers in verdicts for verdict in answers):
+            self._admitted()
+
+    def _judge_all(self, jobs: list[_Job]) -> list[list[Verdict]]:
+        with self._store.read() as snapshot:
+            judge = _Judge(
+                self._chain_id,
+                WorkingState(snapshot),
+                snapshot.height,
+                snapshot.locate_entry,
+                self._mempool,
+                self._clock.now_ms(),
+            )
+            return [[judge.verdict(raw, job.local) for raw in job.raws] for job in jobs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """The checks of one hand-over, against the state at one height."""
+
+    chain_id: bytes
+    state: WorkingState
+    height: int
+    locate_entry: Callable[[bytes], tuple[int, int] | None]
+    mempool: Mempool
+    now_ms: int
+
+    def verdict(self, raw: bytes, local: bool) -> Verdict:
+        known = self.mempool.verified(raw)
+        if known is not None:
+            return Verdict(known.entry_id, OK)
+        entry_id = b""
+        try:
+            entry = decode_entry(raw)
+            entry_id = entry.entry_id
+            self._take_in(entry, local)
+        except EntryRefused as refused:
+            return Verdict(entry_id, str(refused.code), refused.message)
+        except Overloaded as overloaded:
+            return Verdict(entry_id, OVERLOADED, str(overloaded), overloaded.retry_after_ms)
+        return Verdict(entry_id, OK)
+
+    def _take_in(self, entry: Entry, local: bool) -> None:
+        check_chain(entry, self.chain_id)
+        if entry.entry_id in self.mempool or self.locate_entry(entry.entry_id) is not None:
+            return
+        verify_signatures(entry)
+        check_right(self.state, entry, self.height + 1)
+        check_freshness(self.state, entry, self.now_ms)
+        self.mempool.add(entry, local=local)

@@ -1,0 +1,264 @@
+"""pledgebook.v1.Registry: entries in; receipts, status and records out, each with its proof.
+
+Guarantees: nothing is answered without a member's token; whoever may not see a record learns nothing of it but that;
+every answer about the ledger is of one height. A caller that leaves in the middle of a call leaves nothing behind.
+Leaves to others: judging entries (`door`), proofs (`grpc_answers`), waiting (`commit_feed`), events (`grpc_events`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from node import grpc_answers as reply
+from node.commit_feed import EntryWatch
+from node.door import OVERLOADED, Door
+from node.grpc_calls import Api, answers, streams
+from node.grpc_events import events_for
+from node.ports import SnapshotPort
+from node.preflight import preflight
+from node.status import CallCode, CallRefused
+from pledgebook.v1 import registry_pb2, registry_pb2_grpc
+from registry.identifiers import ID_BYTES
+from registry.limits import ENTRY_BYTES_MAX
+from registry.member import Member
+from registry.operations.governance import Role
+from registry.receivable import Receivable
+from registry.state import Namespace, decode_value, split_stored, state_key
+
+ENTRIES_PER_CALL_MAX = 1_000
+WAITED_PER_CALL_MAX = 10_000
+WAIT_MS_MAX = 60_000
+PURPOSE_CHARS_MAX = 200
+# More keys than these are proved on another thread: each costs about 0.2 ms.
+KEYS_ON_THE_LOOP_MAX = 8
+# Blocks whose receipts are kept for the callers that wait for the same blocks.
+RECENT_BLOCKS_MAX = 32
+READERS_OF_ALL = frozenset({Role.ASSOCIATION, Role.AUDITOR, Role.COURT})
+
+
+class RegistryService(registry_pb2_grpc.RegistryServicer):
+    """The server side of pledgebook.v1.Registry."""
+
+    def __init__(self, api: Api, door: Door) -> None:
+        self.api = api
+        self._door = door
+        self._recent: dict[int, reply.BlockReceipts] = {}
+
+    @answers
+    async def Submit(
+        self, request: registry_pb2.SubmitRequest, context: ServicerContext[Any, Any]
+    ) -> registry_pb2.SubmitResponse:
+        """Judge entries at the door; one admission per entry."""
+        caller = self.api.caller(context)
+        if not 1 <= len(request.entries) <= ENTRIES_PER_CALL_MAX:
+            raise CallRefused(
+                CallCode.BAD_REQUEST,
+                f"1 to {ENTRIES_PER_CALL_MAX} entries a call, not {len(request.entries)}",
+            )
+        self.api.entry_rate.take(caller.member_id, len(request.entries), self.api.clock.monotonic_ms())
+        verdicts = await self._door.admit(request.entries)
+        self.api.metrics.count_admissions(
+            [(verdict.entry_id, verdict.code) for verdict in verdicts], self.api.clock.monotonic_ms()
+        )
+        if all(verdict.code == OVERLOADED for verdict in verdicts):
+            # Nothing of the call was taken: the whole of it may come again.
+            raise CallRefused(
+                CallCode.OVERLOADED,
+                verdicts[0].message,
+                retry_after_ms=max(verdict.retry_after_ms for verdict in verdicts),
+            )
+        return registry_pb2.SubmitResponse(
+            admissions=[
+                registry_pb2.Admission(
+                    entry_id=verdict.entry_id,
+                    code=verdict.code,
+                    message=verdict.message,
+                    retry_after_ms=verdict.retry_after_ms,
+                )
+                for verdict in verdicts
+            ]
+        )
+
+    @streams
+    async def WaitForReceipt(
+        self, request: registry_pb2.WaitForReceiptRequest, context: ServicerContext[Any, Any]
+    ) -> AsyncGenerator[registry_pb2.ReceiptBatch, None]:
+        """Receipts as their blocks are committed; ends when all are told, or at the timeout."""
+        caller = self.api.caller(context)
+        if not 1 <= len(request.entry_ids) <= WAITED_PER_CALL_MAX or request.timeout_ms > WAIT_MS_MAX:
+            raise CallRefused(
+                CallCode.BAD_REQUEST,
+                f"1 to {WAITED_PER_CALL_MAX} entries and at most {WAIT_MS_MAX} ms a call, "
+                f"not {len(request.entry_ids)} and {request.timeout_ms}",
+            )
+        if any(len(entry_id) != ID_BYTES for entry_id in request.entry_ids):
+            raise CallRefused(CallCode.BAD_REQUEST, f"an entry id has {ID_BYTES} bytes")
+        pending = set(request.entry_ids)
+        deadline = asyncio.get_running_loop().time() + request.timeout_ms / 1_000
+        with self.api.slots.hold(caller.member_id), self.api.feed.watch(pending.copy()) as watch:
+            # Watching began before this look at the store, so no commit falls between the two.
+            for batch in self._collect(pending, None):
+                yield batch
+            while pending and (heights := await _heights_before(watch, deadline)):
+                for batch in self._collect(pending, heights):
+                    yield batch
+
+    @answers
+    async def GetStatus(
+        self, request: registry_pb2.GetStatusRequest, context: ServicerContext[Any, Any]
+    ) -> registry_pb2.GetStatusResponse:
+        """What any member may know of receivables that it can name, with proofs."""
+        caller = self.api.caller(context)
+        if not 1 <= len(request.keys) <= reply.KEYS_MAX:
+            raise CallRefused(
+                CallCode.BAD_REQUEST, f"1 to {reply.KEYS_MAX} keys a call, not {len(request.keys)}"
+            )
+        self._admit_query(caller, "status", request.keys, request.purpose)
+        if len(request.keys) <= KEYS_ON_THE_LOOP_MAX:
+            return self._status(request)
+        return await asyncio.to_thread(self._status, request)
+
+    @answers
+    async def GetReceivable(
+        self, request: registry_pb2.GetReceivableRequest, context: ServicerContext[Any, Any]
+    ) -> registry_pb2.GetReceivableResponse:
+        """The whole record, for its parties, the association, auditors and courts."""
+        caller = self.api.caller(context)
+        self._admit_query(caller, "record", (request.key,), request.purpose)
+        with self.api.store.read() as snapshot:
+            response = registry_pb2.GetReceivableResponse(
+                head=reply.head_of(snapshot),
+                validator_changes=reply.validator_changes(snapshot, request.trusted_height, snapshot.height),
+            )
+            answer = reply.status_answers(snapshot, [request.key])[0]
+            if answer.HasField("absent"):
+                response.absent.CopyFrom(answer.absent)
+                return response
+            if answer.HasField("fingerprint"):
+                response.fingerprint.CopyFrom(answer.fingerprint)
+            stored = _stored_receivable(snapshot, request.key)
+        record: Receivable = decode_value(Namespace.RECEIVABLE, stored)
+        _check_may_see(caller, record)
+        response.public, response.private = split_stored(stored)
+        response.inclusion_proof = answer.present.inclusion_proof
+        return response
+
+    @answers
+    async def GetMember(
+        self, request: registry_pb2.GetMemberRequest, context: ServicerContext[Any, Any]
+    ) -> registry_pb2.GetMemberResponse:
+        """A member's record and anti-replay window, with proofs."""
+        self.api.caller(context)
+        reply.check_member_id(request.member_id)
+        with self.api.store.read() as snapshot:
+            return reply.member_answer(snapshot, request.member_id)
+
+    @answers
+    async def Preflight(
+        self, request: registry_pb2.PreflightRequest, context: ServicerContext[Any, Any]
+    ) -> registry_pb2.PreflightResponse:
+        """How the entry would be judged now."""
+        caller = self.api.caller(context)
+        if len(request.entry) > ENTRY_BYTES_MAX:
+            raise CallRefused(CallCode.BAD_REQUEST, f"an entry has at most {ENTRY_BYTES_MAX} bytes")
+        self.api.entry_rate.take(caller.member_id, 1, self.api.clock.monotonic_ms())
+        return await asyncio.to_thread(
+            preflight, self.api.store, self.api.chain_id, request.entry, self.api.clock.now_ms()
+        )
+
+    @streams
+    async def WatchEvents(
+        self, request: registry_pb2.WatchEventsRequest, context: ServicerContext[Any, Any]
+    ) -> AsyncGenerator[registry_pb2.Event, None]:
+        """Operations of committed blocks that the caller may see, from a height on, until it leaves."""
+        caller = self.api.caller(context)
+        sees_all = not READERS_OF_ALL.isdisjoint(caller.roles)
+        wanted = frozenset(request.receivable_ids)
+        with self.api.slots.hold(caller.member_id):
+            height = request.from_height or self.api.feed.height + 1
+            while True:
+                last = await self.api.feed.above(height - 1)
+                for committed in range(height, last + 1):
+                    for event in await asyncio.to_thread(
+                        events_for, self.api.store, committed, caller, wanted, sees_all
+                    ):
+                        yield event
+                height = last + 1
+
+    def _status(self, request: registry_pb2.GetStatusRequest) -> registry_pb2.GetStatusResponse:
+        with self.api.store.read() as snapshot:
+            return registry_pb2.GetStatusResponse(
+                head=reply.head_of(snapshot),
+                answers=reply.status_answers(snapshot, request.keys),
+                validator_changes=reply.validator_changes(snapshot, request.trusted_height, snapshot.height),
+            )
+
+    def _admit_query(
+        self, caller: Member, kind: str, keys: Collection[registry_pb2.ReceivableKey], purpose: str
+    ) -> None:
+        """Rate limit and query log: who asked for what, and why. Raises CallRefused."""
+        if len(purpose) > PURPOSE_CHARS_MAX:
+            raise CallRefused(CallCode.BAD_REQUEST, f"a purpose has at most {PURPOSE_CHARS_MAX} characters")
+        self.api.query_rate.take(caller.member_id, len(keys), self.api.clock.monotonic_ms())
+        self.api.metrics.status_queries.inc(len(keys))
+        named = [(key.receivable_id or key.fingerprint.value).hex()[:64] for key in keys]
+        self.api.logger.info("query", kind=kind, member=caller.member_id, purpose=purpose, keys=named)
+
+    def _collect(
+        self, pending: set[bytes], heights: Collection[int] | None
+    ) -> list[registry_pb2.ReceiptBatch]:
+        """Batches of the entries that are committed (at `heights`, if given), which are then pending no more."""
+        with self.api.store.read() as snapshot:
+            places: dict[int, list[int]] = {}
+            for entry_id in list(pending):
+                place = snapshot.locate_entry(entry_id)
+                if place is not None and (heights is None or place[0] in heights):
+                    places.setdefault(place[0], []).append(place[1])
+                    pending.discard(entry_id)
+            return [self._receipts(snapshot, height).batch(places[height]) for height in sorted(places)]
+
+    def _receipts(self, snapshot: SnapshotPort, height: int) -> reply.BlockReceipts:
+        known = self._recent.get(height)
+        if known is None:
+            known = self._recent[height] = reply.BlockReceipts(snapshot, height)
+            if len(self._recent) > RECENT_BLOCKS_MAX:
+                del self._recent[next(iter(self._recent))]
+        return known
+
+
+async def _heights_before(watch: EntryWatch, deadline: float) -> list[int]:
+    """The next heights at which something was committed; empty at the deadline."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await watch.next_heights()
+    except TimeoutError:
+        return []
+
+
+def _stored_receivable(snapshot: SnapshotPort, key: registry_pb2.ReceivableKey) -> bytes:
+    """The stored value of a receivable that is there."""
+    namespace, identifier = reply.key_of(key)
+    if namespace is Namespace.FINGERPRINT:
+        fingerprint = snapshot.value(state_key(namespace, identifier))
+        assert fingerprint is not None, "it was there a moment ago, in the same snapshot"
+        identifier = reply.receivable_behind(split_stored(fingerprint)[0])
+    stored = snapshot.value(state_key(Namespace.RECEIVABLE, identifier))
+    assert stored is not None, "it was there a moment ago, in the same snapshot"
+    return stored
+
+
+def _check_may_see(caller: Member, record: Receivable) -> None:
+    if (
+        caller.member_id in record.parties()
+        or (caller.debtor_reference is not None and caller.debtor_reference == record.debtor_reference)
+        or not READERS_OF_ALL.isdisjoint(caller.roles)
+    ):
+        return
+    raise CallRefused(
+        CallCode.FORBIDDEN,
+        "the whole record is for its parties, the association, auditors and courts; ask for its status",
+    )

@@ -1,0 +1,466 @@
+"""One node, wired: store, engine, door, peers, sync and servers, and what passes between them on the event loop.
+
+    engine thread   owns engine, executor, journal, signer; commits
+    door thread     decodes and verifies what is submitted and gossiped
+    event loop      everything else; no call of it waits for a disk or a peer
+
+Guarantees: what a peer brings reaches the engine through bounded queues; members' tokens, receipts and queries see a height
+only after it is on disk. `run` ends when it is told to stop, or with the first failure of any part.
+Leaves to others: building the parts from files (`runtime`), and the parts themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+from structlog.typing import FilteringBoundLogger
+
+from consensus.certificate import Certificate
+from consensus.evidence import Equivocation
+from consensus.inputs import NeedFromPeer, PeerConnected
+from consensus.messages import BlockHash, Proposal, ValueMessage, Vote
+from consensus.validators import NodeId
+from node.access import Gate, RateLimit
+from node.clock import SystemClock
+from node.commit_feed import CommitFeed
+from node.config import NodeConfig
+from node.door import Door
+from node.engine import Engine, EngineSettings, EngineStatus, Received, WorkArrived
+from node.engine_thread import BridgedTransport, EngineThread, LoopBridge, LoopTimers
+from node.executor import Executor, ExecutorSettings
+from node.grpc_answers import certified_block
+from node.grpc_calls import Api, StreamSlots
+from node.grpc_ledger import LedgerService, software_version
+from node.grpc_registry import RegistryService
+from node.http_api import NodeStatus, make_app
+from node.journal import Journal
+from node.members import StoredMembers
+from node.mempool import Mempool
+from node.outbox import Priority
+from node.peer_service import PeerService
+from node.peers import PROTOCOL_VERSION, PeerAddress, PeerNetwork
+from node.ports import Committed, Message
+from node.servers import OperatorServer, api_server, peer_server
+from node.signer import Signer
+from node.status import CallCode, CallRefused
+from node.store import Store
+from node.sync import Sync
+from node.telemetry import Metrics
+from node.tls import Identity
+from node.wire import EntriesGossiped, HeightClaimed, ValueWanted, frame_of
+from node.wire import Received as FromPeer
+from pledgebook.v1 import ledger_pb2, peer_pb2
+from registry.block import RULES_VERSION, decode_header
+from registry.genesis import Genesis
+
+# Entries wait this long for company: a frame a batch instead of one an entry, at a tenth of a block's time.
+GOSSIP_DELAY_S = 0.004
+GOSSIP_BATCH_BYTES = 256 * 1024
+# An idle node says where it is this often, a busy one at most as often as the second figure.
+HEARTBEAT_S = 1.0
+HEARTBEAT_PAUSE_S = 0.1
+# Calls that run when the node is told to stop may take this long.
+STOP_GRACE_S = 2.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What `runtime` opens before a node can run."""
+
+    config: NodeConfig
+    genesis: Genesis
+    identity: Identity
+    store: Store
+    journal: Journal
+    signer: Signer | None
+    logger: FilteringBoundLogger
+
+
+class RunningNode:
+    """See the module's docstring. Made inside the event loop that it runs on."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Binds the ports. Raises PortInUse, StoreCorrupt, StoreFailed."""
+        loop = asyncio.get_running_loop()
+        config, genesis = parts.config, parts.genesis
+        self._parts = parts
+        self._clock = SystemClock()
+        self._metrics = Metrics()
+        self._state = "starting"
+        self._stop_asked = asyncio.Event()
+        self._failure: asyncio.Future[None] = loop.create_future()
+        self._mempool = Mempool(
+            entries_max=config.limits.mempool_entries, bytes_max=config.limits.mempool_bytes
+        )
+        self._executor = _make_executor(parts, self._mempool, self._clock)
+        self._feed = CommitFeed(self._executor.tip().height)
+        self._door = Door(genesis.chain_id, parts.store, self._mempool, self._clock, self._entries_admitted)
+        self._bridge = LoopBridge(loop)
+        self._engine_thread = EngineThread(loop)
+        self._peers = PeerNetwork(
+            _peer_addresses(config, genesis), parts.identity, self._metrics, parts.logger
+        )
+        self._engine = self._make_engine(loop)
+        self._engine_status: EngineStatus | None = None
+        self._sync = Sync(
+            self._peers.links, self, lambda: self._feed.height, self._clock, self._metrics, parts.logger
+        )
+        self._gossip_timer: asyncio.TimerHandle | None = None
+        self._heartbeat_due = asyncio.Event()
+        self._make_servers()
+
+    # -- Life -------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until `stop`. Raises, as one ExceptionGroup, what ended a part of the node before that."""
+        logger = self._parts.logger
+        try:
+            await self._engine_thread.call(self._engine.start)
+            self._refresh_status(await self._engine_thread.call(self._engine.status))
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work, name=name) for name, work in self._works().items()]
+                await self._peer_server.start()
+                await self._api_server.start()
+                await self._serve_health(health_pb2.HealthCheckResponse.SERVING)
+                self._state = "serving"
+                logger.info("serving", height=self._feed.height, chain=self._parts.genesis.chain_id.hex())
+                await self._stop_asked.wait()
+                await self._stop_serving()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._close()
+            logger.info("stopped", height=self._feed.height)
+
+    def stop(self) -> None:
+        """End `run` soon, in order. On the loop."""
+        self._stop_asked.set()
+
+    def fail(self, error: BaseException) -> None:
+        """End `run` with this error."""
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    def _works(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Everything that goes on until the node stops, by the name of its task."""
+        return {
+            "engine": self._engine_thread.run(self._engine),
+            "door": self._door.run(),
+            "sync": self._sync.run(),
+            "heartbeat": self._send_heartbeats(),
+            "http": self._operator_server.run(),
+            "failure": _raise_from(self._failure),
+            **self._peers.runs(self),
+        }
+
+    async def _stop_serving(self) -> None:
+        """Take no new calls, then let the running ones end."""
+        self._state = "stopping"
+        self._parts.logger.info("stopping", height=self._feed.height)
+        await self._serve_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await asyncio.gather(self._api_server.stop(STOP_GRACE_S), self._peer_server.stop(None))
+        self._operator_server.stop()
+
+    async def _close(self) -> None:
+        """Free everything, whatever state it is in; the store last, when nobody can read it any more."""
+        self._state = "stopping"
+        if self._gossip_timer is not None:
+            self._gossip_timer.cancel()
+        await asyncio.gather(self._api_server.stop(None), self._peer_server.stop(None))
+        self._operator_server.close()
+        self._bridge.close()
+        await asyncio.to_thread(self._engine_thread.close)
+        await asyncio.to_thread(self._door.close)
+        self._executor.close()
+        # Nobody waits for it when the node ends for another reason.
+        self._failure.cancel()
+
+    # -- Wiring -----------------------------------------------------------------------------------------------------
+
+    def _make_engine(self, loop: asyncio.AbstractEventLoop) -> Engine:
+        parts = self._parts
+        settings = EngineSettings(
+            node_id=NodeId(parts.config.node_id),
+            chain_id=parts.genesis.chain_id,
+            network_delay_ms=parts.config.network_delay_ms,
+            heartbeat_ms=parts.config.heartbeat_ms,
+        )
+        return Engine(
+            settings,
+            application=self._executor,
+            journal=parts.journal,
+            signer=parts.signer,
+            transport=BridgedTransport(self._bridge, self._broadcast, self._send, self._ask_value),
+            timers=LoopTimers(loop, self._bridge, self._engine_thread.post),
+            clock=self._clock,
+            listener=self,
+        )
+
+    def _make_servers(self) -> None:
+        config, genesis = self._parts.config, self._parts.genesis
+        pinned = {node.tls_certificate_der: node.node_id for node in genesis.nodes}
+        peer_service = PeerService(pinned, self, self, self._metrics, self._parts.logger)
+        self._health = health_aio.HealthServicer()
+        api = self._make_api()
+        operators = frozenset(node.member for node in genesis.nodes)
+        self._operator_server = OperatorServer(
+            config.http_listen, make_app(self, self._metrics, software_version())
+        )
+        try:
+            self._peer_server = peer_server(config.peer_listen, self._parts.identity, pinned, peer_service)
+            self._api_server = api_server(
+                config.api_listen,
+                self._parts.identity,
+                config.limits,
+                RegistryService(api, self._door),
+                LedgerService(api, self.engine_status, operators),
+                self._health,
+            )
+        except BaseException:
+            self._operator_server.close()
+            raise
+
+    def _make_api(self) -> Api:
+        config = self._parts.config
+        limits = config.limits
+        members = StoredMembers(self._parts.store, self._feed)
+        return Api(
+            node_id=config.node_id,
+            chain_id=self._parts.genesis.chain_id,
+            store=self._parts.store,
+            feed=self._feed,
+            gate=Gate(config.node_id, members),
+            clock=self._clock,
+            limits=limits,
+            query_rate=RateLimit(limits.queries_per_second),
+            entry_rate=RateLimit(limits.entries_per_second),
+            slots=StreamSlots(limits.streams, limits.streams_per_member),
+            metrics=self._metrics,
+            logger=self._parts.logger,
+            fail=self.fail,
+        )
+
+    async def _serve_health(self, status: int) -> None:
+        for service in ("", "pledgebook.v1.Registry", "pledgebook.v1.Ledger"):
+            await self._health.set(service, status)
+
+    # -- Towards the peers (ports.Transport, on the loop) --------------------------------------------------------------
+
+    def _broadcast(self, message: Message) -> None:
+        self._peers.broadcast(*frame_of(message))
+
+    def _send(self, peer: str, message: Message) -> None:
+        self._peers.send(peer, *frame_of(message))
+
+    def _ask_value(self, height: int, block_hash: bytes) -> None:
+        wanted = peer_pb2.ValueRequest(height=height, block_hash=block_hash)
+        self._peers.broadcast(Priority.CONTROL, peer_pb2.PeerMessage(value_request=wanted))
+
+    def greeting(self) -> Iterable[bytes]:
+        """`peers.LinkUser`: how a stream of ours begins."""
+        return (peer_pb2.PeerMessage(hello=self.hello()).SerializeToString(),)
+
+    def link_up(self, peer: str) -> None:
+        """`peers.LinkUser`: from now on this peer hears us."""
+        self._metrics.peers_connected.set(len(self._peers.connected()))
+        self._engine_thread.post(PeerConnected(NodeId(peer)))
+
+    def _entries_admitted(self) -> None:
+        """The door has put entries into the mempool."""
+        self._engine_thread.post(WorkArrived())
+        self._gossip_soon()
+
+    def _gossip_soon(self) -> None:
+        if self._gossip_timer is None:
+            self._gossip_timer = asyncio.get_running_loop().call_later(GOSSIP_DELAY_S, self._gossip)
+
+    def _gossip(self) -> None:
+        self._gossip_timer = None
+        while batch := self._mempool.take_gossip(GOSSIP_BATCH_BYTES):
+            entries = peer_pb2.PeerMessage(entries=peer_pb2.EntryBatch(entries=batch))
+            self._peers.broadcast(Priority.ENTRIES, entries)
+
+    async def _send_heartbeats(self) -> None:
+        """Tell the peers how far we are: soon after a commit, and now and then."""
+        while True:
+            heartbeat = peer_pb2.PeerMessage(heartbeat=peer_pb2.Heartbeat(height=self._feed.height))
+            self._peers.broadcast(Priority.CONTROL, heartbeat)
+            self._refresh_status(await self._engine_thread.call(self._engine.status))
+            await asyncio.sleep(HEARTBEAT_PAUSE_S)
+            self._heartbeat_due.clear()
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._heartbeat_due.wait()
+            except TimeoutError:
+                continue
+
+    # -- From the peers (peer_service.PeerHandler, BlockSource) --------------------------------------------------------
+
+    def hello(self) -> peer_pb2.Hello:
+        """Who we are."""
+        return peer_pb2.Hello(
+            chain_id=self._parts.genesis.chain_id,
+            node_id=self._parts.config.node_id,
+            protocol_version=PROTOCOL_VERSION,
+            rules_version=RULES_VERSION,
+            height=self._feed.height,
+        )
+
+    def peer_joined(self, peer: str, height: int) -> None:
+        """A peer's stream to us has begun."""
+        self._sync.claim(peer, height)
+
+    async def receive(self, peer: str, message: FromPeer) -> None:
+        """Pass on what a peer said; waits when too much of this peer's is not handled yet."""
+        match message:
+            case EntriesGossiped(entries):
+                self._door.offer(entries)
+            case HeightClaimed(height):
+                self._sync.claim(peer, height)
+            case ValueWanted(height, block_hash):
+                event = NeedFromPeer(NodeId(peer), height, BlockHash(block_hash))
+                await self._engine_thread.post_from(peer, event, 0)
+            case Vote() | Proposal() | Certificate():
+                await self._engine_thread.post_from(peer, Received(NodeId(peer), message), 0)
+            case ValueMessage():
+                await self._engine_thread.post_from(
+                    peer, Received(NodeId(peer), message), len(message.payload)
+                )
+            case _:
+                assert_never(message)
+
+    def certified_block(self, height: int) -> ledger_pb2.CertifiedBlock | None:
+        """A committed block for a peer that catches up."""
+        with self._parts.store.read() as snapshot:
+            return certified_block(snapshot, height) if height <= snapshot.height else None
+
+    # -- Sync's side of the engine ----------------------------------------------------------------------------------
+
+    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> None:
+        """Check and commit a fetched block."""
+        await self._engine_thread.call(lambda: self._engine.apply_certified_block(payload, certificate))
+
+    async def set_syncing(self, syncing: bool) -> None:
+        """Sign nothing while syncing."""
+        await self._engine_thread.call(lambda: self._engine.set_syncing(syncing))
+        self._refresh_status(await self._engine_thread.call(self._engine.status))
+
+    # -- What the engine tells (ports.Listener, on its thread) --------------------------------------------------------
+
+    def committed(self, committed: Committed) -> None:
+        """A block is on disk."""
+        self._bridge.run(lambda: self._on_committed(committed))
+
+    def message_refused(self, peer: NodeId, reason: str) -> None:
+        """A peer sent what no correct node sends."""
+        self._bridge.run(lambda: self._on_refused(peer, reason))
+
+    def signing_refused(self, reason: str) -> None:
+        """The signer has not signed what would contradict an earlier signature."""
+        self._bridge.run(lambda: self._parts.logger.warning("signing_refused", reason=reason))
+
+    def evidence_found(self, evidence: Equivocation) -> None:
+        """A validator signed two conflicting things."""
+        self._bridge.run(lambda: self._parts.logger.error("equivocation", evidence=str(evidence)[:500]))
+
+    def behind(self, height: int) -> None:
+        """Peers are beyond our next height."""
+        self._bridge.run(self._sync.behind)
+
+    def _on_committed(self, committed: Committed) -> None:
+        self._feed.committed(committed.height, committed.entry_ids)
+        self._metrics.count_block(committed.entry_ids, committed.receipts, self._clock.monotonic_ms())
+        self._heartbeat_due.set()
+        for dropped in committed.dropped:
+            self._parts.logger.info(
+                "entry_dropped", entry=dropped.entry_id.hex(), code=str(dropped.code), reason=dropped.message
+            )
+        # What the block passed over may have to be gossiped again.
+        self._gossip_soon()
+        self._parts.logger.debug(
+            "committed",
+            height=committed.height,
+            entries=len(committed.entry_ids),
+            hash=committed.block_hash.hex(),
+        )
+
+    def _on_refused(self, peer: str, reason: str) -> None:
+        self._metrics.peer_frames_invalid.labels(peer=peer).inc()
+        self._parts.logger.warning("peer_message_refused", peer=peer, reason=reason)
+
+    # -- What people ask (http_api.Reporter) ------------------------------------------------------------------------
+
+    def health(self) -> str:
+        """One word."""
+        status = self._engine_status
+        return (
+            "catching_up"
+            if self._state == "serving" and status is not None and status.syncing
+            else self._state
+        )
+
+    def engine_status(self) -> EngineStatus:
+        """The engine's state a moment ago. Raises CallRefused while the node starts."""
+        if self._engine_status is None:
+            raise CallRefused(CallCode.STOPPING, "the node is starting", retry_after_ms=1_000)
+        return self._engine_status
+
+    def status(self) -> NodeStatus:
+        """The whole page."""
+        engine, config = self.engine_status(), self._parts.config
+        with self._parts.store.read() as snapshot:
+            height = snapshot.height
+            header_bytes = snapshot.header(height)
+            block_hash = snapshot.block_hash(height) or b""
+        header = decode_header(header_bytes) if header_bytes else None
+        connected = set(self._peers.connected())
+        return NodeStatus(
+            node=config.node_id,
+            chain_id=self._parts.genesis.chain_id.hex(),
+            version=software_version(),
+            status=self.health(),
+            height=height,
+            block_hash=block_hash.hex(),
+            state_root=header.state_root.hex() if header else "",
+            time_ms=header.time_ms if header else self._parts.genesis.time_ms,
+            round=engine.round,
+            step=engine.step,
+            validating=engine.validating,
+            observing_because=engine.observing_because,
+            peers_connected=sorted(connected),
+            peers_missing=sorted(set(self._peers.links) - connected),
+            mempool_entries=len(self._mempool),
+            mempool_bytes=self._mempool.entry_bytes,
+        )
+
+    def _refresh_status(self, status: EngineStatus) -> None:
+        self._engine_status = status
+        self._metrics.height.set(self._feed.height)
+        self._metrics.round.set(status.round)
+        self._metrics.validating.set(status.validating)
+        self._metrics.mempool_entries.set(len(self._mempool))
+        self._metrics.mempool_bytes.set(self._mempool.entry_bytes)
+        self._metrics.peers_connected.set(len(self._peers.connected()))
+
+
+def _make_executor(parts: Parts, mempool: Mempool, clock: SystemClock) -> Executor:
+    settings = ExecutorSettings(node_id=NodeId(parts.config.node_id))
+    return Executor(settings, parts.genesis, parts.store, mempool, clock)
+
+
+def _peer_addresses(config: NodeConfig, genesis: Genesis) -> list[PeerAddress]:
+    """Where every other node of the genesis listens; one that the configuration does not name is not spoken to."""
+    return [
+        PeerAddress(node.node_id, config.peers[node.node_id], node.tls_certificate_der)
+        for node in genesis.nodes
+        if node.node_id in config.peers
+    ]
+
+
+async def _raise_from(failure: asyncio.Future[None]) -> None:
+    await asyncio.shield(failure)

@@ -1,0 +1,208 @@
+"""The process of one node: files in, a running node, an exit code out.
+
+    0  stopped by SIGTERM or Ctrl-C, everything written
+    1  a fatal error: the last line of the log says what
+    2  the configuration, a key, a certificate or the genesis is wrong
+    3  the store or journal is of another chain, damaged, or in use by another process; or the disk failed
+    4  a port is in use
+
+Guarantees: whatever ends the node is told in one line on stderr; the data folder belongs to one process at a time.
+Leaves to others: everything between start and end (`running_node`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from node.config import ConfigError, NodeConfig, read_config
+from node.disk import DiskFailed, RealDisk
+from node.engine import StartRefused
+from node.input_codec import InputUnreadable
+from node.journal import Journal, JournalCorrupt, WrongJournal
+from node.keys import KeyFileError, passphrase_from_environment, read_key
+from node.running_node import Parts, RunningNode
+from node.servers import PortInUse
+from node.signer import Signer, SignerCorrupt
+from node.status import ExitCode
+from node.store import Store, StoreFailed, WrongChain
+from node.telemetry import configure_logs, node_logger
+from node.tls import TlsError, read_identity
+from registry.errors import GenesisInvalid, StoreCorrupt
+from registry.genesis import Genesis, GenesisNode, parse_genesis
+
+
+class DataInUse(Exception):
+    """Another process works in the data folder."""
+
+
+EXIT_CODES: tuple[tuple[tuple[type[BaseException], ...], ExitCode], ...] = (
+    ((ConfigError, KeyFileError, TlsError, GenesisInvalid), ExitCode.CONFIG),
+    (
+        (
+            DataInUse,
+            WrongChain,
+            StoreCorrupt,
+            StoreFailed,
+            DiskFailed,
+            JournalCorrupt,
+            WrongJournal,
+            SignerCorrupt,
+            StartRefused,
+            InputUnreadable,
+        ),
+        ExitCode.STORE,
+    ),
+    ((PortInUse,), ExitCode.PORT_IN_USE),
+)
+
+
+def run_node(config_path: Path, *, until_stdin_closes: bool = False) -> int:
+    """Run the node of a configuration file until it is told to stop; returns the exit code."""
+    try:
+        config = read_config(config_path)
+    except ConfigError as error:
+        return _report(error, ExitCode.CONFIG)
+    configure_logs(config.log_level)
+    logger = node_logger(config.node_id)
+    try:
+        asyncio.run(_run(config, logger, until_stdin_closes))
+    except BaseException as error:  # the root of the process: every end has a code and a line
+        cause = _first_cause(error)
+        code = exit_code_of(cause)
+        logger.error(
+            "fatal",
+            code=int(code),
+            error=type(cause).__name__,
+            reason=str(cause),
+            exc_info=_shown(cause, code),
+        )
+        return _report(cause, code)
+    return ExitCode.CLEAN
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The row of the table."""
+    for kinds, code in EXIT_CODES:
+        if isinstance(error, kinds):
+            return code
+    return ExitCode.FATAL
+
+
+async def _run(config: NodeConfig, logger: FilteringBoundLogger, until_stdin_closes: bool) -> None:
+    with ExitStack() as stack:
+        parts = _open_parts(config, logger, stack)
+        node = RunningNode(parts)
+        loop = asyncio.get_running_loop()
+        # What fails in a bare callback has no task to end: it ends the node all the same.
+        loop.set_exception_handler(lambda _, context: _loop_failed(node, logger, context))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, node.stop)
+        if until_stdin_closes:
+            loop.add_reader(sys.stdin.fileno(), _stop_at_end, node)
+        await node.run()
+
+
+def _open_parts(config: NodeConfig, logger: FilteringBoundLogger, stack: ExitStack) -> Parts:
+    """Read and check the files, open the store; `stack` closes what was opened."""
+    genesis = _read_genesis(config.genesis)
+    own = _own_node(config, genesis)
+    identity = read_identity(config.node_id, config.tls_certificate, config.tls_key, own.tls_certificate_der)
+    key = read_key(config.consensus_key, passphrase_from_environment())
+    if key.public_key != own.consensus_key:
+        raise ConfigError(
+            f"{config.consensus_key} has the public key {key.public_key.hex()}, the genesis records "
+            f"{own.consensus_key.hex()} for {config.node_id}"
+        )
+    stack.enter_context(_lock(config.data_dir))
+    store = Store.open(config.data_dir / "store", genesis.chain_id, fsync=config.fsync)
+    stack.callback(store.close)
+    disk = RealDisk(config.data_dir / "consensus", fsync=config.fsync)
+    stack.callback(disk.close)
+    return Parts(
+        config=config,
+        genesis=genesis,
+        identity=identity,
+        store=store,
+        journal=Journal(disk, genesis.chain_id),
+        signer=Signer(disk, key, genesis.chain_id) if own.power > 0 else None,
+        logger=logger,
+    )
+
+
+def _read_genesis(path: Path) -> Genesis:
+    try:
+        return parse_genesis(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"cannot read the genesis document {path}: {error.strerror}") from error
+
+
+def _own_node(config: NodeConfig, genesis: Genesis) -> GenesisNode:
+    known = {node.node_id: node for node in genesis.nodes}
+    for node_id in (config.node_id, *config.peers):
+        if node_id not in known:
+            raise ConfigError(
+                f"{node_id} is no node of the genesis document; its nodes are {', '.join(sorted(known))}"
+            )
+    missing = sorted(set(known) - set(config.peers) - {config.node_id})
+    if missing:
+        raise ConfigError(
+            f"[peers] lacks {', '.join(missing)}: every other node of the genesis needs an address"
+        )
+    return known[config.node_id]
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold the data folder for this process; the system lets go of it when the process ends, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DataInUse(f"cannot use the data folder {folder}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataInUse(f"another process works in {folder}: stop it first") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _stop_at_end(node: RunningNode) -> None:
+    """Standard input can be read: at its end whoever started us is gone."""
+    if not os.read(sys.stdin.fileno(), 4_096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        node.stop()
+
+
+def _loop_failed(node: RunningNode, logger: FilteringBoundLogger, context: dict[str, object]) -> None:
+    error = context.get("exception")
+    logger.error("loop_failed", message=str(context.get("message")), exc_info=error)
+    if isinstance(error, BaseException):
+        node.fail(error)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _shown(error: BaseException, code: ExitCode) -> BaseException | None:
+    """A trace is for what nobody expected; what has a row in the table says enough by its message."""
+    return error if code is ExitCode.FATAL else None
+
+
+def _report(error: BaseException, code: ExitCode) -> int:
+    sys.stderr.write(f"pledgebook: {str(error) or type(error).__name__}\n")
+    return code
