@@ -1,0 +1,112 @@
+"""The exporter's own filing: which papers and salts stand behind which receivable. It never leaves the member by itself.
+
+A paper file holds one JSON object a line (mode 0600). A line can be handed to a factor, who computes the fingerprints from it.
+Lines are only appended, and the last one about a receivable counts.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from registry.fingerprints import Numbering
+from registry.identifiers import BadIdentifier, ReceivableId, parse_member_id, read_id, show_id
+
+from .errors import DirectoryError, InputError
+from .papers import DeliveryPaper, Papers
+
+LINE_CHARS_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FiledPapers:
+    """The papers of one receivable, with the salt of the invoice's commitment."""
+
+    receivable_id: ReceivableId
+    papers: Papers
+    salt: bytes
+
+
+def append_papers(path: Path, filed: Iterable[FiledPapers]) -> None:
+    """Add lines to the file, which is created for its owner only. Raises DirectoryError."""
+    lines = "".join(json.dumps(_to_json(item), ensure_ascii=False) + "\n" for item in filed)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(lines)
+    except OSError as error:
+        raise DirectoryError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_papers(path: Path) -> Iterator[FiledPapers]:
+    """All lines of the file, in order. Raises DirectoryError, InputError."""
+    try:
+        with path.open("r", encoding="utf-8") as file:
+            for number, line in enumerate(iter(lambda: file.readline(LINE_CHARS_MAX), ""), start=1):
+                yield _from_line(path, number, line)
+    except OSError as error:
+        raise DirectoryError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8") from error
+
+
+def find_papers(path: Path, receivable_id: bytes) -> FiledPapers | None:
+    """The last line about this receivable. Raises DirectoryError, InputError."""
+    found = None
+    for filed in read_papers(path):
+        if filed.receivable_id == receivable_id:
+            found = filed
+    return found
+
+
+def _to_json(filed: FiledPapers) -> dict[str, Any]:
+    papers = filed.papers
+    return {
+        "receivable": show_id(filed.receivable_id),
+        "exporter": papers.exporter,
+        "debtor": papers.debtor,
+        "invoice_number": papers.invoice_number,
+        "issue_date": papers.issue_date.isoformat(),
+        "due_date": papers.due_date.isoformat(),
+        "amount_minor_units": papers.amount,
+        "currency": papers.currency,
+        "fiscal_number": papers.fiscal_number,
+        "document_sha256": None if papers.document_sha256 is None else papers.document_sha256.hex(),
+        "deliveries": [
+            [paper.document_number, paper.line, paper.quantity, paper.document_quantity]
+            for paper in papers.deliveries
+        ],
+        "numbering": papers.numbering.name.lower(),
+        "salt": filed.salt.hex(),
+    }
+
+
+def _from_line(path: Path, number: int, line: str) -> FiledPapers:
+    try:
+        raw = json.loads(line)
+        document = raw["document_sha256"]
+        papers = Papers(
+            exporter=parse_member_id(raw["exporter"]),
+            debtor=str(raw["debtor"]),
+            invoice_number=str(raw["invoice_number"]),
+            issue_date=datetime.date.fromisoformat(raw["issue_date"]),
+            due_date=datetime.date.fromisoformat(raw["due_date"]),
+            amount=int(raw["amount_minor_units"]),
+            currency=str(raw["currency"]),
+            fiscal_number=raw["fiscal_number"],
+            document_sha256=None if document is None else bytes.fromhex(document),
+            deliveries=tuple(
+                DeliveryPaper(str(document), str(line), int(quantity), int(whole))
+                for document, line, quantity, whole in raw["deliveries"]
+            ),
+            numbering=Numbering[raw["numbering"].upper()],
+        )
+        return FiledPapers(ReceivableId(read_id(raw["receivable"])), papers, bytes.fromhex(raw["salt"]))
+    except (ValueError, KeyError, TypeError, BadIdentifier) as error:
+        raise InputError(f"{path}, line {number}: not a line of a paper file: {error!r}") from error

@@ -1,0 +1,425 @@
+"""The SDK's asyncio face: ask any node, believe none.
+
+    async with RegistryClient(genesis, {"factor-1": "10.0.0.1:7001", ...}, Identity(member, key)) as client:
+        outcome = await client.commit([entry])
+        status = await client.status(ById(receivable_id))
+
+Guarantees: everything about the ledger that is returned was verified by `TrustedChain` (unless `verify=False`, which says so in
+`is_verifying`); what fails is raised, and the whole answer is kept in `evidence`. A node that does not answer is passed over for the next
+one, within the call's deadline. An entry is submitted again under the same id until its receipt is there, so it takes effect
+exactly once. `preflight`, `ledger_status` and `watch_events` are a node's word only: nothing proves them.
+Leaves to others: numbering and signing (`submission`), files (`directory`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Final, Self
+
+import grpc.aio
+
+from pledgebook.v1 import ledger_pb2, registry_pb2
+from registry.entry import decode_entry
+from registry.errors import ProofInvalid
+from registry.genesis import Genesis
+from registry.identifiers import EntryId
+
+from . import wire
+from .answers import ReceivableKey
+from .connection import Clock, Connection, Identity, system_clock
+from .errors import CallRefused, Unreachable
+from .node_circle import OVERLOADED, PASSING, RETRY_PAUSE_S, FalseAnswer, NodeCircle
+from .trust import Checkpoint
+from .unverified import UncheckedChain, receipt_entry_id
+from .verify import (
+    AnswerChecks,
+    Head,
+    ProvenMember,
+    ProvenReceipt,
+    ProvenRecord,
+    ProvenStatus,
+    TrustedChain,
+)
+
+KEYS_PER_CALL_MAX: Final = 100
+ENTRIES_PER_CALL_MAX: Final = 1_000
+BYTES_PER_CALL_MAX: Final = 3 << 20  # under gRPC's default of 4 MiB, with room for the frame
+RECEIPTS_PER_CALL_MAX: Final = 10_000
+WAIT_MS_MAX: Final = 60_000
+# A receipt that is this late is asked for elsewhere, and its entry handed in again: its node may have died with it.
+RESUBMIT_AFTER_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a node's door said of one entry. OK: it waits for a block, or is in one.
+
+    `is_first_word` is False when another node may have taken the entry in before: then a refusal here does not mean that it
+    cannot take effect.
+    """
+
+    entry_id: EntryId
+    code: str
+    message: str
+    retry_after_ms: int
+    is_first_word: bool
+
+    @property
+    def is_ok(self) -> bool:
+        return self.code == "OK"
+
+
+class RegistryClient:
+    """See the module's docstring. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        addresses: Mapping[str, str],
+        identity: Identity | None,
+        *,
+        chain: TrustedChain | None = None,
+        checkpoint: Checkpoint | None = None,
+        verify: bool = True,
+        age_ms_max: int | None = None,
+        timeout_s: float = 15.0,
+        clock: Clock = system_clock,
+    ) -> None:
+        """`addresses`: node id -> host:port, in the order in which they are asked. `chain` may be shared between clients.
+
+        Raises DirectoryError when a node is not in the genesis document.
+        """
+        self.genesis = genesis
+        self.chain = chain or TrustedChain(genesis, checkpoint=checkpoint, age_ms_max=age_ms_max)
+        self.is_verifying = verify
+        self._checks: AnswerChecks = self.chain if verify else UncheckedChain()
+        self.timeout_s = timeout_s
+        self._clock = clock
+        self._nodes = NodeCircle(genesis, addresses, identity, clock)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._nodes.close()
+
+    @property
+    def node_ids(self) -> tuple[str, ...]:
+        """The nodes, the one that is asked next first."""
+        return tuple(connection.node_id for connection in self._nodes.connections)
+
+    @property
+    def evidence(self) -> tuple[FalseAnswer, ...]:
+        """The answers that did not hold."""
+        return tuple(self._nodes.evidence)
+
+    # -- Entries in -------------------------------------------------------------------------------------------------
+
+    async def submit(self, entries: Sequence[bytes], *, timeout_s: float | None = None) -> list[Admission]:
+        """Hand entries in; one admission each, in order. A full node is asked again until the deadline."""
+        deadline = self._deadline(timeout_s)
+        admissions: dict[int, Admission] = {}
+        waiting = list(range(len(entries)))
+        while waiting:
+            for batch in _batches(waiting, entries):
+                answered = await self._submit_batch([entries[index] for index in batch], deadline)
+                admissions.update(zip(batch, answered, strict=True))
+            waiting = [index for index in waiting if admissions[index].code == OVERLOADED]
+            if not waiting:
+                break
+            pause_s = max(admissions[index].retry_after_ms for index in waiting) / 1_000
+            if asyncio.get_running_loop().time() + pause_s >= deadline:
+                break  # the caller sees OVERLOADED with the time after which to come again
+            await asyncio.sleep(max(pause_s, RETRY_PAUSE_S))
+        return [admissions[index] for index in range(len(entries))]
+
+    async def _submit_batch(self, entries: list[bytes], deadline: float) -> list[Admission]:
+        expected = [decode_entry(raw).entry_id for raw in entries]
+        request = registry_pb2.SubmitRequest(entries=entries)
+        calls = 0
+
+        async def attempt(connection: Connection, left_s: float) -> list[Admission]:
+            nonlocal calls
+            calls += 1
+            response = await connection.registry.Submit(
+                request, timeout=left_s, metadata=connection.metadata()
+            )
+            with self._nodes.suspecting(connection, response):
+                if len(response.admissions) != len(expected):
+                    raise ProofInvalid(
+                        f"{len(expected)} entries were handed in, {len(response.admissions)} are answered"
+                    )
+            return [
+                Admission(entry_id, admission.code, admission.message, admission.retry_after_ms, calls == 1)
+                for entry_id, admission in zip(expected, response.admissions, strict=True)
+            ]
+
+        return await self._nodes.ask(attempt, deadline)
+
+    async def wait_for_receipts(
+        self, entry_ids: Sequence[EntryId], *, timeout_s: float | None = None
+    ) -> dict[EntryId, ProvenReceipt]:
+        """The receipts that are there before the deadline, verified. An entry without one is not in the answer."""
+        deadline = self._deadline(timeout_s)
+        found: dict[EntryId, ProvenReceipt] = {}
+        pending = dict.fromkeys(entry_ids)
+        loop = asyncio.get_running_loop()
+        while pending and loop.time() < deadline:
+            asked = list(pending)[:RECEIPTS_PER_CALL_MAX]
+            attempt = functools.partial(self._receive, asked=asked, found=found)
+            try:
+                await self._nodes.ask(attempt, deadline, WAIT_MS_MAX / 1_000 + 1)
+            except Unreachable:
+                break
+            for entry_id in found:
+                pending.pop(entry_id, None)
+        return found
+
+    async def _receive(
+        self,
+        connection: Connection,
+        left_s: float,
+        *,
+        asked: list[EntryId],
+        found: dict[EntryId, ProvenReceipt],
+    ) -> None:
+        missing = [entry_id for entry_id in asked if entry_id not in found]
+        request = registry_pb2.WaitForReceiptRequest(
+            entry_ids=missing, timeout_ms=min(WAIT_MS_MAX, max(0, int((left_s - 0.2) * 1_000)))
+        )
+        call = connection.registry.WaitForReceipt(request, timeout=left_s, metadata=connection.metadata())
+        async for batch in call:
+            with self._nodes.suspecting(connection, batch):
+                for receipt in self._check_batch(set(missing), batch):
+                    found[EntryId(receipt.receipt.entry_id)] = receipt
+
+    def _check_batch(self, asked: set[EntryId], batch: registry_pb2.ReceiptBatch) -> list[ProvenReceipt]:
+        checks = self._checks
+        head = checks.verify_head(batch.head.header, batch.head.certificate)
+        proven = []
+        for message in batch.receipts:
+            answer = wire.receipt_answer(message)
+            entry_id = receipt_entry_id(answer)
+            if entry_id not in asked:
+                raise ProofInvalid("a receipt of an entry that nobody asked for", entry_id=entry_id.hex())
+            proven.append(checks.check_receipt(head, entry_id, answer))
+        return proven
+
+    async def commit(
+        self, entries: Sequence[bytes], *, timeout_s: float | None = None
+    ) -> dict[EntryId, ProvenReceipt | Admission]:
+        """Hand entries in and stay with them until each has its verified receipt, or was refused at the door.
+
+        Raises Unreachable when receipts are missing at the deadline; the entries may still be committed until they expire,
+        and to commit the same bytes again is safe.
+        """
+        deadline = self._deadline(timeout_s)
+        loop = asyncio.get_running_loop()
+        waiting = {decode_entry(raw).entry_id: raw for raw in entries}
+        outcome: dict[EntryId, ProvenReceipt | Admission] = {}
+        taken_in: set[EntryId] = set()
+        while waiting:
+            left_s = deadline - loop.time()
+            if left_s <= 0:
+                raise Unreachable(
+                    f"{len(waiting)} of {len(entries)} entries have no receipt yet; ask for their receipts later"
+                )
+            for admission in await self.submit(list(waiting.values()), timeout_s=left_s):
+                entry_id = admission.entry_id
+                if admission.is_ok:
+                    taken_in.add(entry_id)
+                elif admission.code != OVERLOADED:
+                    first = admission.is_first_word and entry_id not in taken_in
+                    outcome[entry_id] = replace(admission, is_first_word=first)
+                    del waiting[entry_id]
+            if not waiting:
+                break
+            wait_s = min(RESUBMIT_AFTER_S, deadline - loop.time())
+            for entry_id, receipt in (await self.wait_for_receipts(list(waiting), timeout_s=wait_s)).items():
+                outcome[entry_id] = receipt
+                del waiting[entry_id]
+        return outcome
+
+    # -- Questions --------------------------------------------------------------------------------------------------
+
+    async def status(self, key: ReceivableKey, *, purpose: str = "") -> ProvenStatus:
+        """The public view of one receivable, or the proof that there is none."""
+        return (await self.statuses([key], purpose=purpose))[0]
+
+    async def statuses(self, keys: Sequence[ReceivableKey], *, purpose: str = "") -> tuple[ProvenStatus, ...]:
+        """As `status`, for many; each hundred is answered at one height."""
+        proven: list[ProvenStatus] = []
+        for start in range(0, len(keys), KEYS_PER_CALL_MAX):
+            proven += await self._statuses(keys[start : start + KEYS_PER_CALL_MAX], purpose)
+        return tuple(proven)
+
+    async def _statuses(self, keys: Sequence[ReceivableKey], purpose: str) -> tuple[ProvenStatus, ...]:
+        request = registry_pb2.GetStatusRequest(
+            keys=[wire.key_message(key) for key in keys],
+            purpose=purpose,
+            trusted_height=self._trusted_height(),
+        )
+
+        async def attempt(connection: Connection, left_s: float) -> tuple[ProvenStatus, ...]:
+            response = await connection.registry.GetStatus(
+                request, timeout=left_s, metadata=connection.metadata()
+            )
+            with self._nodes.suspecting(connection, response):
+                checks, head = self._accept(response.head, response.validator_changes)
+                answers = [wire.status_answer(answer) for answer in response.answers]
+                return checks.check_statuses(head, keys, answers)
+
+        return await self._nodes.ask(attempt, self._deadline(None))
+
+    async def receivable(self, key: ReceivableKey, *, purpose: str = "") -> ProvenRecord:
+        """The whole record, for its parties, the association, auditors and courts. Raises CallRefused (FORBIDDEN)."""
+        request = registry_pb2.GetReceivableRequest(
+            key=wire.key_message(key), purpose=purpose, trusted_height=self._trusted_height()
+        )
+
+        async def attempt(connection: Connection, left_s: float) -> ProvenRecord:
+            response = await connection.registry.GetReceivable(
+                request, timeout=left_s, metadata=connection.metadata()
+            )
+            with self._nodes.suspecting(connection, response):
+                checks, head = self._accept(response.head, response.validator_changes)
+                return checks.check_receivable(head, key, wire.receivable_answer(response))
+
+        return await self._nodes.ask(attempt, self._deadline(None))
+
+    async def member(self, member_id: str) -> ProvenMember:
+        """A member's record and its anti-replay window."""
+        request = registry_pb2.GetMemberRequest(member_id=member_id)
+
+        async def attempt(connection: Connection, left_s: float) -> ProvenMember:
+            response = await connection.registry.GetMember(
+                request, timeout=left_s, metadata=connection.metadata()
+            )
+            with self._nodes.suspecting(connection, response):
+                checks, head = self._accept(response.head, ())
+                return checks.check_member(head, member_id, wire.member_answer(response))
+
+        return await self._nodes.ask(attempt, self._deadline(None))
+
+    async def head(self, height: int = 0) -> Head:
+        """A certified header; 0 for the newest."""
+        request = ledger_pb2.GetHeaderRequest(
+            height=height, trusted_height=0 if height else self._trusted_height()
+        )
+
+        async def attempt(connection: Connection, left_s: float) -> Head:
+            response = await connection.ledger.GetHeader(
+                request, timeout=left_s, metadata=connection.metadata()
+            )
+            with self._nodes.suspecting(connection, response):
+                if height == 0:
+                    return self._accept(response.head, response.validator_changes)[1]
+                if self.is_verifying:
+                    wire.check_no_validator_changes(response.validator_changes)
+                head = self._checks.verify_head(response.head.header, response.head.certificate)
+                if head.header.height != height:
+                    raise ProofInvalid(f"height {height} was asked for, {head.header.height} was answered")
+                return head
+
+        return await self._nodes.ask(attempt, self._deadline(None))
+
+    # -- A node's word, without proof -------------------------------------------------------------------------------
+
+    async def preflight(self, entry: bytes) -> registry_pb2.PreflightResponse:
+        """How the entry would be judged now, in the opinion of one node."""
+        request = registry_pb2.PreflightRequest(entry=entry)
+
+        async def attempt(connection: Connection, left_s: float) -> registry_pb2.PreflightResponse:
+            return await connection.registry.Preflight(
+                request, timeout=left_s, metadata=connection.metadata()
+            )
+
+        return await self._nodes.ask(attempt, self._deadline(None))
+
+    async def ledger_status(self) -> ledger_pb2.GetLedgerStatusResponse:
+        """Where the first node that answers says it is."""
+
+        async def attempt(connection: Connection, left_s: float) -> ledger_pb2.GetLedgerStatusResponse:
+            return await connection.ledger.GetStatus(
+                ledger_pb2.GetLedgerStatusRequest(), timeout=left_s, metadata=connection.metadata()
+            )
+
+        return await self._nodes.ask(attempt, self._deadline(None))
+
+    async def watch_events(
+        self, from_height: int = 0, receivable_ids: Sequence[bytes] = ()
+    ) -> AsyncIterator[registry_pb2.Event]:
+        """Events from a height on, each once, from one node after the other if need be. To act on one, ask for its status."""
+        last = (from_height - 1, 0, -1) if from_height else (0, 0, -1)
+        failures = 0
+        while True:
+            connection = self._nodes.connections[0]
+            request = registry_pb2.WatchEventsRequest(
+                from_height=max(last[0], from_height), receivable_ids=receivable_ids
+            )
+            try:
+                async for event in connection.registry.WatchEvents(request, metadata=connection.metadata()):
+                    failures = 0
+                    place = (event.height, event.entry_index, event.operation_index)
+                    if place > last:
+                        last = place
+                        yield event
+            except grpc.aio.AioRpcError as error:
+                failure = connection.failure(error)
+                failures += 1
+                if isinstance(failure, CallRefused) and failure.code not in PASSING:
+                    raise failure from error
+                if failures > 3 * len(self._nodes.connections):
+                    raise failure from error
+                self._nodes.pass_over(connection)
+                await asyncio.sleep(RETRY_PAUSE_S)
+
+    async def blocks(self, from_height: int, to_height: int = 0) -> AsyncIterator[ledger_pb2.CertifiedBlock]:
+        """Committed blocks in order, as one node has them: for an export, which the audit then checks in full."""
+        request = ledger_pb2.StreamBlocksRequest(from_height=from_height, to_height=to_height)
+        connection = self._nodes.connections[0]
+        try:
+            async for block in connection.ledger.StreamBlocks(request, metadata=connection.metadata()):
+                yield block
+        except grpc.aio.AioRpcError as error:
+            raise connection.failure(error) from error
+
+    # -- Common ------------------------------------------------------------------------------------------------------
+
+    def _accept(
+        self, head: ledger_pb2.CertifiedHeader, changes: Sequence[ledger_pb2.CertifiedHeader]
+    ) -> tuple[AnswerChecks, Head]:
+        if self.is_verifying:
+            wire.check_no_validator_changes(changes)
+        return self._checks, self._checks.accept_head(head.header, head.certificate, self._clock())
+
+    def _trusted_height(self) -> int:
+        highest = self.chain.highest
+        return 0 if highest is None else highest.height
+
+    def _deadline(self, timeout_s: float | None) -> float:
+        return asyncio.get_running_loop().time() + (self.timeout_s if timeout_s is None else timeout_s)
+
+
+def _batches(indexes: Sequence[int], entries: Sequence[bytes]) -> list[list[int]]:
+    """Runs of entries that fit one call each."""
+    batches: list[list[int]] = [[]]
+    size = 0
+    for index in indexes:
+        if batches[-1] and (
+            len(batches[-1]) == ENTRIES_PER_CALL_MAX or size + len(entries[index]) > BYTES_PER_CALL_MAX
+        ):
+            batches.append([])
+            size = 0
+        batches[-1].append(index)
+        size += len(entries[index])
+    return batches

@@ -1,0 +1,120 @@
+"""A member's wallet: its keys, and the refusal to sign what its papers do not support.
+
+Guarantees: a wallet signs only bytes that decode to an entry of its own chain; and as assignee or pledgee it signs only when
+the fingerprints that it recomputes from the papers it was shown equal both those of the registration and those in the operation.
+So a factor that uses this library cannot be led to vouch for an invoice that it has not seen.
+Leaves to others: where keys lie (`keys`), which number an entry gets and how it is sent (`submission`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from registry.entry import EntryBody, EntrySignature, Mode, assemble, decode_body, encode_body, sign_body
+from registry.fingerprints import FingerprintKey, Fingerprints
+from registry.identifiers import MemberId, show_id
+from registry.member import possession_message
+from registry.operations import Assign, Operation, Pledge
+from registry.operations.governance import KeyEnrolment
+from registry.rules import RULES
+from registry.signing import SigningKey
+
+from .errors import PapersMismatch
+from .papers import Papers
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPapers:
+    """What a factor has before it when it is asked to sign: the papers, and what the registration is known by."""
+
+    papers: Papers
+    registered: Fingerprints
+
+
+ShownByReceivable = Mapping[bytes, ShownPapers]
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """One member's keys on one chain. The association has several and signs with as many as its quorum needs."""
+
+    member: MemberId
+    keys: tuple[SigningKey, ...]
+    chain_id: bytes
+    fingerprint_key: FingerprintKey = field(repr=False)
+
+    def sign(
+        self, body_bytes: bytes, shown: ShownByReceivable | None = None, *, key_count: int = 1
+    ) -> tuple[EntrySignature, ...]:
+        """This member's signatures over an entry's body, with `key_count` of its keys.
+
+        Raises PapersMismatch when a disposal to this member is not supported by the papers, or the entry is for another
+        chain; MalformedEntry when the bytes are no body.
+        """
+        body = decode_body(body_bytes)
+        if body.chain_id != self.chain_id:
+            raise PapersMismatch("the entry is for another chain; this wallet does not sign it")
+        for operation in body.operations:
+            self._check_papers(operation, shown or {})
+        return tuple(sign_body(body_bytes, self.member, key) for key in self.keys[:key_count])
+
+    def enrolment_of(self, key: SigningKey) -> KeyEnrolment:
+        """The proof that this member holds one of its keys, for `EnrolMember`."""
+        return KeyEnrolment(
+            key.public_key, key.sign(possession_message(self.chain_id, self.member, key.public_key))
+        )
+
+    def _check_papers(self, operation: Operation, shown: ShownByReceivable) -> None:
+        match operation:
+            case Assign(assignee=self.member) | Pledge(pledgee=self.member):
+                receivable, verified = operation.receivable, operation.verified_fingerprints
+            case _:
+                return
+        name = show_id(receivable)
+        seen = shown.get(receivable)
+        if seen is None:
+            raise PapersMismatch(f"no papers were shown for {name}; ask the assignor for them before signing")
+        computed = seen.papers.fingerprints(self.fingerprint_key)
+        if computed != seen.registered:
+            raise PapersMismatch(
+                f"{name}: the papers shown are not those of the registration ({_difference(computed, seen.registered)}); "
+                "do not sign, and ask the assignor why"
+            )
+        if verified != computed.digest():
+            raise PapersMismatch(f"{name}: the entry states other fingerprints than the papers have")
+
+
+def draft_body(
+    chain_id: bytes,
+    submitter: str,
+    sequence: int,
+    valid_until_ms: int,
+    operations: tuple[Operation, ...],
+    mode: Mode = Mode.ATOMIC,
+) -> bytes:
+    """The bytes that every party signs. Raises MalformedEntry naming the field that is out of bounds."""
+    return encode_body(EntryBody(1, chain_id, submitter, sequence, valid_until_ms, mode, operations))
+
+
+def sign_for_all(
+    body_bytes: bytes,
+    wallets: Iterable[Wallet],
+    shown: ShownByReceivable | None = None,
+    *,
+    association_keys: int = 1,
+) -> bytes:
+    """The whole entry, signed by each wallet; raises what `Wallet.sign` raises.
+
+    `association_keys` is the governance quorum: with how many of its keys a wallet that has several signs an entry of governance.
+    """
+    governed = any(RULES[type(operation)].by_governance for operation in decode_body(body_bytes).operations)
+    signatures: list[EntrySignature] = []
+    for wallet in wallets:
+        signatures += wallet.sign(body_bytes, shown, key_count=association_keys if governed else 1)
+    return assemble(body_bytes, tuple(signatures))
+
+
+def _difference(computed: Fingerprints, registered: Fingerprints) -> str:
+    names = ("epoch", "invoice", "fiscal", "document", "similar", "deliveries")
+    return ", ".join(name for name in names if getattr(computed, name) != getattr(registered, name))

@@ -1,0 +1,77 @@
+"""The edge where protobuf stops: requests out of plain values, answers into the types of `client.answers`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pledgebook.v1 import ledger_pb2, registry_pb2
+from registry.errors import ProofInvalid
+
+from .answers import (
+    AbsentValue,
+    ByFingerprint,
+    ById,
+    MemberAnswer,
+    PresentValue,
+    ReceiptAnswer,
+    ReceivableAnswer,
+    ReceivableKey,
+    StatusAnswer,
+)
+
+
+def key_message(key: ReceivableKey) -> registry_pb2.ReceivableKey:
+    match key:
+        case ById(receivable_id):
+            return registry_pb2.ReceivableKey(receivable_id=receivable_id)
+        case ByFingerprint(kind, value):
+            return registry_pb2.ReceivableKey(
+                fingerprint=registry_pb2.Fingerprint(kind=int(kind), value=value)
+            )
+
+
+def check_no_validator_changes(changes: Sequence[ledger_pb2.CertifiedHeader]) -> None:
+    """Raises ProofInvalid: a change of the validators is no operation of this version, so a chain of changes proves nothing."""
+    if changes:
+        raise ProofInvalid(
+            f"the answer claims {len(changes)} changes of the validators; this version has none"
+        )
+
+
+def status_answer(message: registry_pb2.StatusAnswer) -> StatusAnswer:
+    return StatusAnswer(
+        fingerprint=_present(message.fingerprint) if message.HasField("fingerprint") else None,
+        present=_present(message.present) if message.HasField("present") else None,
+        absent=_absent(message.absent) if message.HasField("absent") else None,
+    )
+
+
+def receivable_answer(message: registry_pb2.GetReceivableResponse) -> ReceivableAnswer:
+    return ReceivableAnswer(
+        fingerprint=_present(message.fingerprint) if message.HasField("fingerprint") else None,
+        public=message.public,
+        private=message.private,
+        proof=message.inclusion_proof,
+        absent=_absent(message.absent) if message.HasField("absent") else None,
+    )
+
+
+def member_answer(message: registry_pb2.GetMemberResponse) -> MemberAnswer:
+    return MemberAnswer(
+        member=_present(message.member) if message.HasField("member") else None,
+        window=_present(message.window) if message.HasField("window") else None,
+        member_absent=_absent(message.member_absent) if message.HasField("member_absent") else None,
+        window_absent=_absent(message.window_absent) if message.HasField("window_absent") else None,
+    )
+
+
+def receipt_answer(message: registry_pb2.ReceiptProof) -> ReceiptAnswer:
+    return ReceiptAnswer(message.receipt, tuple(message.path))
+
+
+def _present(message: registry_pb2.PresentValue) -> PresentValue:
+    return PresentValue(message.public, message.private_digest, message.inclusion_proof)
+
+
+def _absent(message: registry_pb2.AbsentValue) -> AbsentValue:
+    return AbsentValue(message.absence_proof)
