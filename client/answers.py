@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, is_dataclass
 
 from registry.codec import pack
+from registry.errors import Reference
 from registry.fingerprints import FingerprintKind
 
 
@@ -89,6 +90,64 @@ class ReceiptAnswer:
 
     receipt: bytes
     path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedBlock:
+    """A block as one node has it, to be checked by who reads it."""
+
+    height: int
+    block: bytes
+    certificate: bytes
+    receipts: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStatus:
+    """Where a node says it is: its word, without proof."""
+
+    node_id: str
+    chain_id: bytes
+    height: int
+    block_hash: bytes
+    time_ms: int
+    validating: bool
+    catching_up: bool
+    software_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One operation of a committed block, as a node tells it: a reason to ask for the status, not a proof."""
+
+    height: int
+    entry_index: int
+    operation_index: int
+    entry_id: bytes
+    operation: str
+    code: str
+    receivable_id: bytes
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How one operation would be judged now; `collided_with` is None or what it would collide with."""
+
+    code: str
+    subject: bytes
+    collided_with: Reference | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """How an entry would be judged at the state after `height`, in the opinion of one node."""
+
+    height: int
+    door_code: str
+    door_message: str
+    forecasts: tuple[Forecast, ...]
 
 
 def answer_bytes(answer: object) -> bytes:

@@ -14,11 +14,10 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from pledgebook.v1 import ledger_pb2, registry_pb2
 from registry.genesis import Genesis
 from registry.identifiers import EntryId
 
-from .answers import ReceivableKey
+from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
 from .connection import Identity
 from .registry_client import Admission, RegistryClient
 from .submission import Draft, EntryTurnedAway, Submitter
@@ -109,20 +108,18 @@ class BlockingClient:
     def head(self, height: int = 0) -> Head:
         return self._run(self.client.head(height))
 
-    def preflight(self, entry: bytes) -> registry_pb2.PreflightResponse:
+    def preflight(self, entry: bytes) -> Preflight:
         return self._run(self.client.preflight(entry))
 
-    def ledger_status(self) -> ledger_pb2.GetLedgerStatusResponse:
+    def ledger_status(self) -> LedgerStatus:
         return self._run(self.client.ledger_status())
 
-    def watch_events(
-        self, from_height: int = 0, receivable_ids: Sequence[bytes] = ()
-    ) -> Iterator[registry_pb2.Event]:
+    def watch_events(self, from_height: int = 0, receivable_ids: Sequence[bytes] = ()) -> Iterator[Event]:
         """Events as they come; close the iterator to stop watching."""
         events = self.client.watch_events(from_height, receivable_ids)
         return self._iterate(events)
 
-    def blocks(self, from_height: int, to_height: int = 0) -> Iterator[ledger_pb2.CertifiedBlock]:
+    def blocks(self, from_height: int, to_height: int = 0) -> Iterator[CertifiedBlock]:
         return self._iterate(self.client.blocks(from_height, to_height))
 
     def _iterate(self, source: Any) -> Iterator[Any]:

@@ -29,7 +29,7 @@ from registry.genesis import Genesis
 from registry.identifiers import EntryId
 
 from . import wire
-from .answers import ReceivableKey
+from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
 from .connection import Clock, Connection, Identity, system_clock
 from .errors import CallRefused, Unreachable
 from .node_circle import OVERLOADED, PASSING, RETRY_PAUSE_S, FalseAnswer, NodeCircle
@@ -334,30 +334,32 @@ class RegistryClient:
 
     # -- A node's word, without proof -------------------------------------------------------------------------------
 
-    async def preflight(self, entry: bytes) -> registry_pb2.PreflightResponse:
+    async def preflight(self, entry: bytes) -> Preflight:
         """How the entry would be judged now, in the opinion of one node."""
         request = registry_pb2.PreflightRequest(entry=entry)
 
-        async def attempt(connection: Connection, left_s: float) -> registry_pb2.PreflightResponse:
-            return await connection.registry.Preflight(
-                request, timeout=left_s, metadata=connection.metadata()
+        async def attempt(connection: Connection, left_s: float) -> Preflight:
+            return wire.preflight(
+                await connection.registry.Preflight(request, timeout=left_s, metadata=connection.metadata())
             )
 
         return await self._nodes.ask(attempt, self._deadline(None))
 
-    async def ledger_status(self) -> ledger_pb2.GetLedgerStatusResponse:
+    async def ledger_status(self) -> LedgerStatus:
         """Where the first node that answers says it is."""
 
-        async def attempt(connection: Connection, left_s: float) -> ledger_pb2.GetLedgerStatusResponse:
-            return await connection.ledger.GetStatus(
-                ledger_pb2.GetLedgerStatusRequest(), timeout=left_s, metadata=connection.metadata()
+        async def attempt(connection: Connection, left_s: float) -> LedgerStatus:
+            return wire.ledger_status(
+                await connection.ledger.GetStatus(
+                    ledger_pb2.GetLedgerStatusRequest(), timeout=left_s, metadata=connection.metadata()
+                )
             )
 
         return await self._nodes.ask(attempt, self._deadline(None))
 
     async def watch_events(
         self, from_height: int = 0, receivable_ids: Sequence[bytes] = ()
-    ) -> AsyncIterator[registry_pb2.Event]:
+    ) -> AsyncIterator[Event]:
         """Events from a height on, each once, from one node after the other if need be. To act on one, ask for its status."""
         last = (from_height - 1, 0, -1) if from_height else (0, 0, -1)
         failures = 0
@@ -372,7 +374,7 @@ class RegistryClient:
                     place = (event.height, event.entry_index, event.operation_index)
                     if place > last:
                         last = place
-                        yield event
+                        yield wire.event(event)
             except grpc.aio.AioRpcError as error:
                 failure = connection.failure(error)
                 failures += 1
@@ -383,13 +385,13 @@ class RegistryClient:
                 self._nodes.pass_over(connection)
                 await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def blocks(self, from_height: int, to_height: int = 0) -> AsyncIterator[ledger_pb2.CertifiedBlock]:
+    async def blocks(self, from_height: int, to_height: int = 0) -> AsyncIterator[CertifiedBlock]:
         """Committed blocks in order, as one node has them: for an export, which the audit then checks in full."""
         request = ledger_pb2.StreamBlocksRequest(from_height=from_height, to_height=to_height)
         connection = self._nodes.connections[0]
         try:
             async for block in connection.ledger.StreamBlocks(request, metadata=connection.metadata()):
-                yield block
+                yield wire.certified_block(block)
         except grpc.aio.AioRpcError as error:
             raise connection.failure(error) from error
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pledgebook.v1 import ledger_pb2, registry_pb2
-from registry.errors import ProofInvalid
+from registry.errors import ProofInvalid, Reference
 
 from .answers import (
     AbsentValue,
     ByFingerprint,
     ById,
+    CertifiedBlock,
+    Event,
+    Forecast,
+    LedgerStatus,
     MemberAnswer,
+    Preflight,
     PresentValue,
     ReceiptAnswer,
     ReceivableAnswer,
@@ -67,6 +72,57 @@ def member_answer(message: registry_pb2.GetMemberResponse) -> MemberAnswer:
 
 def receipt_answer(message: registry_pb2.ReceiptProof) -> ReceiptAnswer:
     return ReceiptAnswer(message.receipt, tuple(message.path))
+
+
+def certified_block(message: ledger_pb2.CertifiedBlock) -> CertifiedBlock:
+    return CertifiedBlock(message.height, message.block, message.certificate, tuple(message.receipts))
+
+
+def ledger_status(message: ledger_pb2.GetLedgerStatusResponse) -> LedgerStatus:
+    return LedgerStatus(
+        node_id=message.node_id,
+        chain_id=message.chain_id,
+        height=message.height,
+        block_hash=message.block_hash,
+        time_ms=message.time_ms,
+        validating=message.validating,
+        catching_up=message.catching_up,
+        software_version=message.software_version,
+    )
+
+
+def event(message: registry_pb2.Event) -> Event:
+    return Event(
+        height=message.height,
+        entry_index=message.entry_index,
+        operation_index=message.operation_index,
+        entry_id=message.entry_id,
+        operation=message.operation,
+        code=message.code,
+        receivable_id=message.receivable_id,
+        time_ms=message.time_ms,
+    )
+
+
+def preflight(message: registry_pb2.PreflightResponse) -> Preflight:
+    return Preflight(
+        height=message.height,
+        door_code=message.door_code,
+        door_message=message.door_message,
+        forecasts=tuple(_forecast(result) for result in message.results),
+    )
+
+
+def _forecast(message: registry_pb2.OperationResult) -> Forecast:
+    collided_with = None
+    if message.collided_with:
+        collided_with = Reference(
+            message.collided_with,
+            message.collided_height,
+            message.collided_entry,
+            message.collided_operation,
+        )
+    return Forecast(message.code, message.subject, collided_with, tuple(message.reasons))
 
 
 def _present(message: registry_pb2.PresentValue) -> PresentValue:
