@@ -1,65 +1,34 @@
-"""Who is asking: members' access tokens, and how much each member may ask per second.
+"""Who is asking: the member behind an access token (`registry.access_token`), and how much each may ask per second.
 
-A token is `authorization: pledgebook TEXT`, where TEXT is base64url without padding of
-pack([body, signature]) and body = pack([version, member, public_key, node_id, issued_ms, expires_ms]), signed under
-`Tag.ACCESS_TOKEN`. It names the node, so that a node cannot use it at another node in the member's name.
-
-Guarantees: a caller is known only by a token whose signature verifies, whose key the ledger records for that member at
-the present height, and whose life is at most ten minutes. Order of checks: size, decoding, audience and time, key,
-signature. Verified tokens are remembered, the member's key is looked up again at every new height.
+Guarantees: a caller is known only by a token that names this node, whose signature verifies, whose key the ledger records
+for that member at the present height, and whose life is at most ten minutes. Order of checks: size, decoding, audience
+and time, key, signature. Verified tokens are remembered; the member's record is looked up again at every new height.
 Leaves to others: what the caller may see (the services), and reading the member's record (`MemberDirectory`).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
 
 from node.status import CallCode, CallRefused
-from registry.codec import Bytes, Struct, Text, Uint, pack, unpack
+from registry.access_token import (
+    METADATA_KEY,
+    SCHEME,
+    TOKEN_LIFE_MS_MAX,
+    SignedToken,
+    Token,
+    check_token_signature,
+    decode_token,
+)
 from registry.errors import BadSignature, MalformedEntry
-from registry.limits import MEMBER_ID_CHARS_MAX, NODE_ID_CHARS_MAX, TIME_MS_MAX
 from registry.member import Member, MemberStatus
-from registry.signing import PUBLIC_KEY_BYTES, SigningKey, Tag, verify
 
-SCHEME = "pledgebook "
-METADATA_KEY = "authorization"
-TOKEN_VERSION = 1
-TOKEN_LIFE_MS_MAX = 10 * 60_000
 # A member's clock may be ahead of the node's by this much.
 CLOCK_SKEW_MS_MAX = 60_000
-# Body (about 200 bytes) and signature in base64; anything longer is not a token.
-TOKEN_CHARS_MAX = 1_024
 # A few tokens for each of a large consortium's members; beyond it the oldest is verified again.
 VERIFIED_TOKENS_MAX = 4_096
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What a member states and signs to be known for a few minutes."""
-
-    version: int
-    member: str
-    public_key: bytes
-    node_id: str
-    issued_ms: int
-    expires_ms: int
-
-
-TOKEN_SHAPE: Struct[Token] = Struct(
-    Token,
-    {
-        "version": Uint(TOKEN_VERSION, TOKEN_VERSION),
-        "member": Text(MEMBER_ID_CHARS_MAX),
-        "public_key": Bytes(PUBLIC_KEY_BYTES),
-        "node_id": Text(NODE_ID_CHARS_MAX),
-        "issued_ms": Uint(TIME_MS_MAX),
-        "expires_ms": Uint(TIME_MS_MAX),
-    },
-)
 
 
 class MemberDirectory(Protocol):
@@ -72,16 +41,6 @@ class MemberDirectory(Protocol):
     def member(self, member_id: str) -> Member | None:
         """The member's record at that height."""
         ...
-
-
-def make_token(
-    key: SigningKey, member: str, node_id: str, issued_ms: int, life_ms: int = TOKEN_LIFE_MS_MAX
-) -> str:
-    """The metadata value with which `member` is known at `node_id` until issued_ms + life_ms."""
-    token = Token(TOKEN_VERSION, member, key.public_key, node_id, issued_ms, issued_ms + life_ms)
-    body = pack(TOKEN_SHAPE.encode(token, "token"))
-    signed = pack((body, key.sign(Tag.ACCESS_TOKEN + body)))
-    return SCHEME + base64.urlsafe_b64encode(signed).rstrip(b"=").decode("ascii")
 
 
 class Gate:
@@ -113,7 +72,8 @@ class Gate:
         return known.member
 
     def _check(self, value: str, now_ms: int) -> _Verified:
-        token, body, signature = _decode(value)
+        signed = _decoded(value)
+        token = signed.token
         if token.node_id != self._node_id:
             raise CallRefused(
                 CallCode.UNAUTHENTICATED,
@@ -128,7 +88,7 @@ class Gate:
             )
         verified = self._look_up(token)
         try:
-            verify(token.public_key, Tag.ACCESS_TOKEN + body, signature)
+            check_token_signature(signed)
         except BadSignature as error:
             raise CallRefused(CallCode.UNAUTHENTICATED, "the token's signature does not verify") from error
         return verified
@@ -154,25 +114,13 @@ class _Verified:
     height: int  # at which the member was looked up
 
 
-def _decode(value: str) -> tuple[Token, bytes, bytes]:
-    if len(value) > TOKEN_CHARS_MAX or not value.startswith(SCHEME):
-        raise CallRefused(
-            CallCode.UNAUTHENTICATED, f"expected '{SCHEME}TOKEN' of at most {TOKEN_CHARS_MAX} characters"
-        )
-    text = value.removeprefix(SCHEME)
+def _decoded(value: str) -> SignedToken:
     try:
-        signed = unpack(
-            base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), TOKEN_CHARS_MAX
-        )
-        if type(signed) is not tuple or len(signed) != 2:
-            raise MalformedEntry("must be an array of 2 items", path="token")
-        body, signature = signed
-        if type(body) is not bytes or type(signature) is not bytes:
-            raise MalformedEntry("must hold two byte strings", path="token")
-        token = TOKEN_SHAPE.decode(unpack(body, TOKEN_CHARS_MAX), "token")
-    except (MalformedEntry, binascii.Error, ValueError) as error:
-        raise CallRefused(CallCode.UNAUTHENTICATED, f"the access token cannot be read: {error}") from error
-    return token, body, signature
+        return decode_token(value)
+    except MalformedEntry as error:
+        raise CallRefused(
+            CallCode.UNAUTHENTICATED, f"the access token cannot be read: {error.message}"
+        ) from error
 
 
 class RateLimit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +28,24 @@ def run(
 
     Exit codes: 0 stopped cleanly, 1 a fatal error, 2 wrong configuration, 3 wrong or damaged store, 4 a port is in use.
     """
+    # gRPC's own log knows no levels that an operator could use; what matters of it comes back as statuses. It reads this once,
+    # when it is loaded.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Imported here: `--help` need not load gRPC and the web server.
     from node.runtime import run_node
 
     raise typer.Exit(run_node(config, until_stdin_closes=until_stdin_closes))
+
+
+@app.command(
+    name="repair-journal",
+    epilog="Example: pledgebook node repair-journal --config /srv/pledgebook/config.toml",
+)
+def repair(config: Annotated[Path, typer.Option(help="The node's TOML file.")]) -> None:
+    """Set a damaged journal aside. The node then follows without voting until it knows that this is safe."""
+    from node.runtime import repair_node
+
+    raise typer.Exit(repair_node(config))
 
 
 if __name__ == "__main__":

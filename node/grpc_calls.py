@@ -18,13 +18,14 @@ from grpc import aio
 from grpc.aio import ServicerContext
 from structlog.typing import FilteringBoundLogger
 
-from node.access import METADATA_KEY, Gate, RateLimit
+from node.access import Gate, RateLimit
 from node.clock import Clock
 from node.commit_feed import CommitFeed
 from node.config import Limits
 from node.ports import StorePort
 from node.status import CallCode, CallRefused, abort
 from node.telemetry import Metrics
+from registry.access_token import METADATA_KEY
 from registry.errors import InvariantViolation, StoreCorrupt
 from registry.member import Member
 

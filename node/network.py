@@ -95,8 +95,7 @@ class Network:
     def stop(self, node: str) -> int:
         """Stop a node cleanly (SIGTERM) and return its exit code; kills it when it does not end in time."""
         process = self._processes.pop(node)
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+        process.terminate()
         return _wait_for_end(process)
 
     def kill(self, node: str) -> None:
@@ -107,10 +106,10 @@ class Network:
 
     def stop_all(self) -> dict[str, int]:
         """Stop all running nodes at once; exit codes by node."""
-        for process in self._processes.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        return {node: self.stop(node) for node in list(self._processes)}
+        stopping, self._processes = self._processes, {}
+        for process in stopping.values():
+            process.terminate()
+        return {node: _wait_for_end(process) for node, process in stopping.items()}
 
     def is_running(self, node: str) -> bool:
         process = self._processes.get(node)

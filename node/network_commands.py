@@ -124,12 +124,10 @@ def up(folder: Folder, as_json: AsJson = False) -> None:
 
 def _show(directory: NetworkDirectory) -> None:
     table = Table(title=f"Network {directory.name}, chain {directory.chain_id[:16]}", title_justify="left")
-    for heading in ("node", "vote", "members: gRPC", "health, metrics: HTTP", "member"):
+    for heading in ("node", "votes", "gRPC, for members", "HTTP, for operators"):
         table.add_column(heading, no_wrap=True)
     for node, entry in directory.nodes.items():
-        table.add_row(
-            node, "yes" if entry.power else "no", str(entry.api), f"http://{entry.http}", entry.member
-        )
+        table.add_row(node, "yes" if entry.power else "no", str(entry.api), f"http://{entry.http}")
     Console().print(table)
 
 

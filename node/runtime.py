@@ -27,7 +27,7 @@ from node.config import ConfigError, NodeConfig, read_config
 from node.disk import DiskFailed, RealDisk
 from node.engine import StartRefused
 from node.input_codec import InputUnreadable
-from node.journal import Journal, JournalCorrupt, WrongJournal
+from node.journal import Journal, JournalCorrupt, WrongJournal, repair_journal
 from node.keys import KeyFileError, passphrase_from_environment, read_key
 from node.running_node import Parts, RunningNode
 from node.servers import PortInUse
@@ -86,6 +86,24 @@ def run_node(config_path: Path, *, until_stdin_closes: bool = False) -> int:
             exc_info=_shown(cause, code),
         )
         return _report(cause, code)
+    finally:
+        # The loop's handlers are gone; a second SIGTERM while Python ends must not turn a clean stop into a killed process.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return ExitCode.CLEAN
+
+
+def repair_node(config_path: Path) -> int:
+    """Set the journal of a stopped node aside; returns the exit code."""
+    try:
+        config = read_config(config_path)
+        with _lock(config.data_dir):
+            kept = repair_journal(RealDisk(config.data_dir / "consensus"))
+    except (ConfigError, DataInUse, DiskFailed) as error:
+        return _report(error, exit_code_of(error))
+    sys.stdout.write(
+        f"the journal is kept as {kept}\n" if kept else "there is no journal: nothing to repair\n"
+    )
     return ExitCode.CLEAN
 
 
