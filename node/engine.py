@@ -6,7 +6,8 @@ One thread owns an engine; every method is synchronous and returns when its effe
     engine.start()                     replays the journal; from now on the engine may send and sign
     engine.handle([event, ...])        any number of events at once: they share one flush of the journal
     engine.apply_certified_block(...)  a block fetched from a peer while we are behind
-    engine.set_syncing(True / False)   never signs in between
+    engine.set_syncing(True / False)   never signs in between; True before `start` keeps it silent until the host has heard
+                                       how far its peers are
     engine.status()                    what to show
 
 What it raises is fatal: the host logs it, which says what to do, and stops the process. Foreign data never raises here; it
@@ -201,14 +202,16 @@ class Engine:
             self._take(event)
         self._drain()
 
-    def apply_certified_block(self, payload: bytes, certificate_bytes: bytes) -> Committed:
-        """Check, execute and commit the next block as fetched from a peer.
+    def apply_certified_block(self, payload: bytes, certificate_bytes: bytes) -> Committed | None:
+        """Check, execute and commit the next block as fetched from a peer; None when its height is committed already.
 
         Raises BlockInvalid, InvalidMessage, CertificateInvalid or BadSignature when the peer lied: drop it and ask another
         one. EngineHalted when a quorum vouches for a block that this node finds invalid.
         """
         info = self._application.identify(payload)
-        if info.height != self._height:
+        if info.height < self._height:
+            return None  # consensus was quicker
+        if info.height > self._height:
             raise BlockInvalid("not the next block", found=info.height, expected=self._height)
         certificate = Certificate.decode(certificate_bytes)
         if (certificate.height, certificate.block_hash) != (info.height, info.block_hash):
@@ -216,9 +219,7 @@ class Engine:
         validators = self._application.validators(info.height)
         verify_certificate(certificate, validators, self._settings.chain_id, verify)
         committed = self._commit(payload, certificate_bytes)
-        if self._signer is not None and info.height <= self._signer.floor:
-            # Still observing: what we may have signed at the height after this one is not known either.
-            self._signer.raise_floor(info.height + 1)
+        self._observe_after(info.height)
         self._feed(Synced(info.height))
         self._begin_height(info.height + 1, info.time_ms)
         self._drain()
@@ -249,12 +250,11 @@ class Engine:
 
     def _prepare_signer(self, signer: Signer, store_height: int, journal_height: int | None) -> None:
         """Decide whether this key may sign, and make the answer durable before there is a journal that looks whole."""
-        last = signer.last
-        signed = SignedPlace(last.height, last.round) if last else None
-        if signed is None and signer.exists and journal_height is not None:
-            signed = SignedPlace(
-                0, 0
-            )  # the file says that nothing was signed: that is knowledge, not a missing file
+        signed = None
+        if signer.exists:
+            # A file that says "nothing yet" is knowledge too, unlike a missing one.
+            last = signer.last
+            signed = SignedPlace(last.height, last.round) if last else SignedPlace(0, 0)
         match judge_start(StartFacts(store_height, journal_height, signed, certified_by_peers=0)):
             case NormalStart():
                 if not signer.exists:
@@ -272,6 +272,14 @@ class Engine:
             signer.raise_floor(floor)
         else:
             signer.create(floor)
+
+    def _observe_after(self, fetched: int) -> None:
+        """While observing, fetched blocks show that the peers are further than was known: keep observing behind them.
+
+        We may have decided one height more than any peer that we see, and have signed in the one after it.
+        """
+        if self._signer is not None and fetched <= self._signer.floor:
+            self._signer.raise_floor(fetched + 2)
 
     def _replay(self, inputs: tuple[Input, ...]) -> None:
         """Bring a new core to where the last run was, by the same steps; perform only what is still to be done."""

@@ -81,6 +81,11 @@ class CrashingDisk:
     def list(self) -> tuple[str, ...]:
         return tuple(sorted(self.files))
 
+    def is_durable(self, name: str) -> bool:
+        """Whether a crash now would lose nothing of this file."""
+        file = self.files[name]
+        return file.durable == file.present
+
     def after_crash(self, keep_unsynced: float) -> CrashingDisk:
         """The disk that the next start finds; of what was not synced, this fraction of the bytes is still there."""
         found = CrashingDisk()

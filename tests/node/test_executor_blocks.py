@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -387,9 +387,11 @@ class CountingStore(MemoryStore):
 
     reads = 0
 
-    def read(self) -> AbstractContextManager[SnapshotPort]:
+    @contextmanager
+    def read(self) -> Iterator[SnapshotPort]:
         self.reads += 1
-        return super().read()
+        with super().read() as snapshot:
+            yield snapshot
 
 
 def test_block_is_executed_once(genesis: Genesis) -> None:

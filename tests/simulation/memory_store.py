@@ -113,6 +113,11 @@ class MemoryStore:
         self._tables = _Tables(chain_id)
         self._empty = True
 
+    @property
+    def height(self) -> int:
+        """The last committed height."""
+        return len(self._tables.records)
+
     @contextmanager
     def read(self) -> Iterator[SnapshotPort]:
         yield MemorySnapshot(self._tables)
