@@ -46,7 +46,7 @@ CHANNEL_OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 500),
     # Environment proxies have no business between nodes.
     ("grpc.enable_http_proxy", 0),
 )
@@ -84,6 +84,7 @@ class PeerLink:
         self._identity = identity
         self._logger = logger.bind(peer=peer.node_id)
         self._channel: aio.Channel | None = None
+        self._hurried = asyncio.Event()
 
     async def run(self, user: LinkUser) -> None:
         """Keep the stream up until cancelled."""
@@ -98,9 +99,13 @@ class PeerLink:
                 was_connected = await self._session(self._channel, user)
                 pause_s = PAUSE_FIRST_S if was_connected else min(pause_s * 2, PAUSE_LONGEST_S)
                 # Jitter, so that nodes that lost each other at once do not all come back at once.
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, guards nothing
+                await self._pause(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, guards nothing
         finally:
             await self._channel.close(grace=None)
+
+    def hurry(self) -> None:
+        """The peer has just been heard of: do not wait out the pause."""
+        self._hurried.set()
 
     async def fetch_blocks(
         self, from_height: int, count: int, timeout_s: float
@@ -118,6 +123,14 @@ class PeerLink:
                 yield block
         finally:
             call.cancel()
+
+    async def _pause(self, seconds: float) -> None:
+        self._hurried.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
+        except TimeoutError:
+            return
 
     async def _session(self, channel: aio.Channel, user: LinkUser) -> bool:
         """One stream from connecting to its end; whether it ever stood."""
@@ -199,6 +212,12 @@ class PeerNetwork:
         frame = message.SerializeToString()
         for link in self.links.values():
             self._put(link, priority, frame)
+
+    def hurry(self, node_id: str) -> None:
+        """A peer has just reached us: try to reach it at once."""
+        link = self.links.get(node_id)
+        if link is not None:
+            link.hurry()
 
     def connected(self) -> tuple[str, ...]:
         """The peers to which a stream stands."""

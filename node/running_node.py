@@ -314,6 +314,7 @@ class RunningNode:
     def peer_joined(self, peer: str, height: int) -> None:
         """A peer's stream to us has begun."""
         self._sync.claim(peer, height)
+        self._peers.hurry(peer)
 
     async def receive(self, peer: str, message: FromPeer) -> None:
         """Pass on what a peer said; waits when too much of this peer's is not handled yet."""

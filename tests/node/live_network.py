@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
@@ -180,7 +180,9 @@ def by_fingerprint(kind: int, value: bytes) -> registry_pb2.ReceivableKey:
 
 def validators_of(genesis: Genesis) -> ValidatorSet:
     return ValidatorSet(
-        tuple(Validator(NodeId(node.node_id), node.consensus_key, node.power) for node in genesis.validators())
+        tuple(
+            Validator(NodeId(node.node_id), node.consensus_key, node.power) for node in genesis.validators()
+        )
     )
 
 
@@ -188,7 +190,7 @@ def checked_header(genesis: Genesis, head: ledger_pb2.CertifiedHeader) -> Header
     """The header that a quorum of the genesis' validators vouches for."""
     certificate = Certificate.decode(head.certificate)
     header = decode_header(head.header)
-    assert certificate.block_hash == block_hash_of(head.header)
+    assert bytes(certificate.block_hash) == bytes(block_hash_of(head.header))
     assert certificate.height == header.height
     verify_certificate(certificate, validators_of(genesis), genesis.chain_id, verify)
     return header
@@ -231,9 +233,10 @@ def connect(author: Author, node: str) -> Iterator[NodeClient]:
 
 def refusal_of(error: grpc.RpcError) -> Refused:
     """The stable code and retry time in a failed call's details."""
-    assert isinstance(error, grpc.Call)
+    # Every error of a call is its call too, which the types do not say.
+    call = cast(grpc.Call, error)
     code, retry_after_ms = "", None
-    for key, value in error.trailing_metadata() or ():
+    for key, value in call.trailing_metadata() or ():
         if key == STATUS_DETAILS_KEY:
             assert isinstance(value, bytes)
             for detail in Status.FromString(value).details:
@@ -242,7 +245,7 @@ def refusal_of(error: grpc.RpcError) -> Refused:
                     code = info.reason
                 elif detail.Unpack(retry):
                     retry_after_ms = retry.retry_delay.ToMilliseconds()
-    return Refused(error.code(), code, error.details() or "", retry_after_ms)
+    return Refused(call.code(), code, call.details() or "", retry_after_ms)
 
 
 def make_test_network(folder: Path, **plan: Any) -> Network:
