@@ -1,0 +1,116 @@
+"""The command `pledgebook`: verbs of members and auditors, and what other packages add to it.
+
+Commands of the node (`network`, `node`) come in by name, as entry points of the group `pledgebook.commands`: this package does not
+know the node (docs/decisions/0002). Errors of the user's making are told in one line, with what to do; only a bug shows a traceback.
+Exit codes: `client.commands.output`; `pledgebook audit` has its own table.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from registry.errors import InvariantViolation, RegistryError
+
+from .audit import commands as audit_commands
+from .commands import collection, disposal, existence, members, output, queries
+from .errors import ClientError
+
+ENTRY_POINT_GROUP = "pledgebook.commands"
+_NET = "--network ./net"
+
+app = typer.Typer(
+    name="pledgebook",
+    help=(
+        "A registry of receivables in which nothing is pledged twice. Every answer is verified before it is shown.\n\n"
+        "Exit codes: 0 done, 1 refused or a proof does not hold, 2 wrong use, 3 no answer in time."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+app.add_typer(members.keys_app, name="keys")
+app.command(
+    epilog=f"Example: pledgebook enrol buyer-1 {_NET} --member-id lei:529900T8BM49AURSDO55 --role debtor"
+)(members.enrol)
+app.command(
+    epilog=f"Example: pledgebook register {_NET} --as exporter-1 --debtor buyer-1 --invoice INV-7 "
+    "--amount 1200.00 --currency USD --issued 2026-11-01 --due 2027-01-30"
+)(existence.register)
+app.command(epilog=f"Example: pledgebook confirm RECEIVABLE {_NET} --as buyer-1 --amount 1200.00")(
+    existence.confirm
+)
+app.command(
+    epilog=f"Example: pledgebook dispute RECEIVABLE {_NET} --as buyer-1 --amount 50.00 --reason quality"
+)(existence.dispute)
+app.command(epilog=f"Example: pledgebook resolve RECEIVABLE {_NET} --as buyer-1 --freed 50.00")(
+    existence.resolve
+)
+app.command(
+    epilog=f"Example: pledgebook assign RECEIVABLE {_NET} --as exporter-1 --to factor-1 --amount 700.00"
+)(disposal.assign)
+app.command(
+    epilog=f"Example: pledgebook pledge RECEIVABLE {_NET} --as exporter-1 --to factor-2 --amount 300.00 --until 2027-06-30"
+)(disposal.pledge)
+app.command(epilog=f"Example: pledgebook release RECEIVABLE {_NET} --as factor-2")(disposal.release)
+app.command(
+    epilog=f"Example: pledgebook pay RECEIVABLE {_NET} --as factor-1 --amount 700.00 --bank DEUTDEFF --reference 2027-0042"
+)(collection.pay)
+app.command(epilog=f"Example: pledgebook settle RECEIVABLE {_NET} --as exporter-1")(collection.settle)
+app.command(epilog=f"Example: pledgebook cancel RECEIVABLE {_NET} --as exporter-1")(existence.cancel)
+app.command(
+    epilog=f"Example: pledgebook status {_NET} --exporter exporter-1 --debtor buyer-1 --invoice INV-7"
+)(queries.status)
+app.command(epilog=f"Example: pledgebook receivable RECEIVABLE {_NET} --as exporter-1")(queries.receivable)
+
+app.command(epilog=f"Example: pledgebook export {_NET} -o chain.pbk")(audit_commands.export)
+app.command(
+    epilog="Example: pledgebook audit chain.pbk --genesis genesis.json --head 120:5f0c... --json report.json"
+)(audit_commands.audit)
+
+
+def add_installed_commands() -> None:
+    """Add the command groups that the installed distributions offer, by the names they register."""
+    offered = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    taken = {group.name for group in app.registered_groups}
+    for entry_point in sorted(offered, key=lambda point: point.name):
+        if entry_point.name not in taken:
+            app.add_typer(entry_point.load(), name=entry_point.name)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    add_installed_commands()
+    try:
+        app(args=list(arguments), prog_name="pledgebook")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else output.ExitCode.USAGE
+    except InvariantViolation:
+        raise
+    except (ClientError, RegistryError) as error:
+        return _report(error, as_json="--json" in arguments)
+    except KeyboardInterrupt:
+        typer.echo("pledgebook: interrupted", err=True)
+        return 130
+    return output.ExitCode.DONE
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _report(error: ClientError | RegistryError, *, as_json: bool) -> int:
+    if as_json:
+        output.print_json(output.error_document(error))
+    else:
+        typer.echo(f"pledgebook: {error}", err=True)
+    return output.exit_code_of(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""`pledgebook pay`, `settle`: money comes in, and the receivable is closed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from client.errors import InputError
+from client.submission import Draft
+from registry.operations import RecordPayment, Settle
+
+from . import options as opt
+from .session import Options, Session, amount_of, in_session, member_id_of, parse_receivable
+
+
+def pay(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    amount: opt.Amount,
+    bank: Annotated[str, typer.Option(help="The bank's identifier, such as its BIC.")],
+    reference: Annotated[str, typer.Option(help="The bank's reference of this payment; each is used once.")],
+    holder: Annotated[
+        str | None, typer.Option(help="Who was paid, when a bank reports it; left out: the acting member.")
+    ] = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the payee or an attesting bank, record a payment on a holder's part."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        currency = (await session.status(identifier)).currency
+        payee = session.acting.member_id if holder is None else member_id_of(session.directory, holder)
+        try:
+            used_once = session.fingerprint_key.payment(bank, reference)
+        except ValueError as error:
+            raise InputError(f"--bank and --reference: {error}") from error
+        operation = RecordPayment(
+            identifier, session.acting.member_id, payee, amount_of(amount, currency), used_once
+        )
+        await session.perform(Draft((operation,), (session.wallet(session.acting.name),)), currency=currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "pay", dry_run), work)
+
+
+def settle(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    write_off: Annotated[bool, typer.Option(help="Close it although something is outstanding.")] = False,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a holder, and with all other holders, close a receivable that is paid."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        holders = tuple(sorted({part.holder for part in record.parts} | {session.acting.member_id}))
+        own = session.wallet(session.acting.name)
+        others = [session.wallet(name) for name in holders if name != own.member]
+        operation = Settle(identifier, holders, write_off)
+        await session.perform(Draft((operation,), (own, *others)), currency=record.currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "settle", dry_run), work)

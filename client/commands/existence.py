@@ -1,0 +1,246 @@
+"""`pledgebook register`, `confirm`, `dispute`, `resolve`, `cancel`: a receivable from its invoice to its end without payment."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from client.errors import InputError
+from client.paper_file import FiledPapers, append_papers
+from client.papers import SALT_BYTES, DeliveryPaper, Papers
+from client.submission import Draft
+from registry.identifiers import ReceivableId
+from registry.limits import QUANTITY_MAX
+from registry.operations import CancelReceivable, Confirm, RaiseDispute, ResolveDispute
+from registry.operations.existence import Defence, DisputeReason, HolderShare
+from registry.receivable import ConfirmationKind
+
+from . import options as opt
+from .session import (
+    Options,
+    Session,
+    amount_of,
+    debtor_identifier,
+    in_session,
+    member_id_of,
+    parse_receivable,
+)
+
+E = TypeVar("E", Defence, DisputeReason)
+
+
+def register(
+    network: opt.Network,
+    acting: opt.Acting,
+    debtor: Annotated[
+        str,
+        typer.Option(help="Who owes: a member's short name, lei:..., uscc:... or COUNTRY:REGISTER-NUMBER."),
+    ],
+    invoice: Annotated[
+        str, typer.Option(help="The invoice number as printed; it never leaves this machine.")
+    ],
+    amount: Annotated[str, typer.Option(metavar="DECIMAL", help="The face amount, such as 1234.50.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code, such as USD.")],
+    issued: Annotated[datetime.datetime, typer.Option(formats=["%Y-%m-%d"], help="Date of issue.")],
+    due: Annotated[datetime.datetime, typer.Option(formats=["%Y-%m-%d"], help="Due date.")],
+    fiscal: Annotated[str | None, typer.Option(help="Fiscal invoice number (fapiao).")] = None,
+    document: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The original invoice file; only its hash is used.")
+    ] = None,
+    delivery: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NUMBER/LINE/QUANTITY/TOTAL",
+            help="A transport or customs document's line, the quantity behind this invoice, and the line's total.",
+        ),
+    ] = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Register a receivable. Its invoice is filed in the network's folder, where later commands find it."""
+    deliveries = tuple(_delivery(text) for text in delivery or ())
+    document_hash = None if document is None else _file_hash(document)
+
+    async def work(session: Session) -> None:
+        exporter = session.acting
+        member = (await session.client.member(exporter.member_id)).member
+        if member is None:
+            raise InputError(f"{exporter.name} is not enrolled on this chain")
+        papers = Papers(
+            exporter=exporter.member_id,
+            debtor=debtor_identifier(session.directory, debtor),
+            invoice_number=invoice,
+            issue_date=issued.date(),
+            due_date=due.date(),
+            amount=amount_of(amount, currency),
+            currency=currency,
+            fiscal_number=fiscal,
+            document_sha256=document_hash,
+            deliveries=deliveries,
+            numbering=member.numbering,
+        )
+        salt = os.urandom(SALT_BYTES)
+        operation = papers.registration(session.fingerprint_key, salt)
+        receipt = await session.perform(
+            Draft((operation,), (session.wallet(exporter.name),)), currency=currency
+        )
+        if receipt is not None:
+            identifier = ReceivableId(receipt.receipt.results[0].subject)
+            append_papers(session.directory.papers_path(exporter), [FiledPapers(identifier, papers, salt)])
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "register", dry_run), work)
+
+
+def confirm(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    amount: opt.Amount,
+    waive: Annotated[
+        list[str] | None,
+        typer.Option(help="A defence that the debtor gives up: quality, quantity, delay, set_off."),
+    ] = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the debtor, confirm that an amount is owed."""
+    identifier = parse_receivable(receivable)
+    waived = tuple(sorted({_choice(Defence, text) for text in waive or ()}))
+
+    async def work(session: Session) -> None:
+        currency = (await session.status(identifier)).currency
+        operation = Confirm(identifier, session.acting.member_id, amount_of(amount, currency), waived)
+        await session.perform(Draft((operation,), (session.wallet(session.acting.name),)), currency=currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "confirm", dry_run), work)
+
+
+def dispute(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    amount: opt.Amount,
+    reason: Annotated[
+        str, typer.Option(help="quality, quantity, price, not_delivered, already_paid or other.")
+    ] = "other",
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the debtor, dispute an amount; it cannot be assigned or pledged until that is resolved."""
+    identifier = parse_receivable(receivable)
+    why = _choice(DisputeReason, reason)
+
+    async def work(session: Session) -> None:
+        currency = (await session.status(identifier)).currency
+        operation = RaiseDispute(identifier, session.acting.member_id, amount_of(amount, currency), why)
+        await session.perform(Draft((operation,), (session.wallet(session.acting.name),)), currency=currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "dispute", dry_run), work)
+
+
+def resolve(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    freed: Annotated[str, typer.Option(metavar="DECIMAL", help="How much is owed after all.")] = "0",
+    dilute: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MEMBER=DECIMAL", help="By how much a holder's part shrinks; may be repeated."),
+    ] = None,
+    holder: Annotated[
+        list[str] | None,
+        typer.Option(help="A holder who signs with the debtor; left out: all present holders."),
+    ] = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the debtor, and with the holders, end a dispute: part of it is owed, part of it is not."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        shares = tuple(_share(session, text, record.currency) for text in dilute or ())
+        named = [member_id_of(session.directory, name) for name in holder or ()]
+        holders = sorted(named or {part.holder for part in record.parts if part.amount > 0})
+        operation = ResolveDispute(
+            identifier, session.acting.member_id, tuple(holders), amount_of(freed, record.currency), shares
+        )
+        signers = (session.wallet(session.acting.name), *(session.wallet(name) for name in holders))
+        await session.perform(Draft((operation,), signers), currency=record.currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "resolve", dry_run), work)
+
+
+def cancel(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    debtor: Annotated[
+        str | None, typer.Option(help="The debtor, who signs too; needed once it has confirmed.")
+    ] = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the exporter, withdraw a receivable. Its invoice stays known for ever and cannot be registered again."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        if record.confirmation.kind is not ConfirmationKind.NONE and debtor is None:
+            raise InputError("the debtor has confirmed it and must sign too: give --debtor MEMBER")
+        also = None if debtor is None else session.wallet(debtor)
+        operation = CancelReceivable(
+            identifier, session.acting.member_id, None if also is None else also.member
+        )
+        own = session.wallet(session.acting.name)
+        signers = (own,) if also is None else (own, also)
+        await session.perform(Draft((operation,), signers), currency=record.currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "cancel", dry_run), work)
+
+
+def _delivery(text: str) -> DeliveryPaper:
+    parts = text.split("/")
+    if len(parts) != 4 or not (parts[2].isdecimal() and parts[3].isdecimal()):
+        raise InputError(f"--delivery {text!r}: write NUMBER/LINE/QUANTITY/TOTAL, such as BL-77/1/500/2000")
+    quantity, whole = int(parts[2]), int(parts[3])
+    if not 0 < quantity <= whole <= QUANTITY_MAX:
+        raise InputError(f"--delivery {text!r}: the quantity must be above 0 and at most the line's total")
+    return DeliveryPaper(parts[0], parts[1], quantity, whole)
+
+
+def _file_hash(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _share(session: Session, text: str, currency: str) -> HolderShare:
+    name, _, amount = text.partition("=")
+    if not amount:
+        raise InputError(f"--dilute {text!r}: write MEMBER=DECIMAL, such as factor-1=120.00")
+    return HolderShare(member_id_of(session.directory, name), amount_of(amount, currency))
+
+
+def _choice(kind: type[E], text: str) -> E:
+    for choice in kind:
+        if choice.name.lower() == text.lower():
+            return choice
+    raise InputError(f"{text!r}: choose one of {', '.join(choice.name.lower() for choice in kind)}")

@@ -1,0 +1,111 @@
+"""`pledgebook keys`, `enrol`: signing keys, and who belongs to the consortium."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from client.enrolment import NewMember, prepare_enrolment
+from client.errors import DirectoryError, InputError
+from client.keys import KEY_ENVIRONMENT_VARIABLE, create_key, passphrase_from_environment, read_key
+from client.submission import Draft
+from registry.errors import Code
+from registry.fingerprints import Numbering
+from registry.identifiers import BadIdentifier, parse_member_id
+from registry.operations.governance import Role
+
+from . import options as opt
+from . import output
+from .session import Options, Session, in_session
+
+keys_app = typer.Typer(
+    help="Make and look at signing keys.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+KeyFile = Annotated[
+    Path, typer.Argument(metavar="FILE", dir_okay=False, help="The PKCS#8 PEM file of the key.")
+]
+
+
+@keys_app.command("new", epilog="Example: pledgebook keys new ./my-key.pem")
+def new_key(file: KeyFile, as_json: opt.AsJson = False) -> None:
+    """Make a key in a new file of mode 0600. Set PLEDGEBOOK_KEY_PASSPHRASE to protect it with a passphrase."""
+    passphrase = passphrase_from_environment()
+    key = create_key(file, passphrase)
+    _show_key(file, key.public_key, protected=passphrase is not None, as_json=as_json)
+
+
+@keys_app.command("show", epilog="Example: pledgebook keys show ./my-key.pem")
+def show_key(file: KeyFile, as_json: opt.AsJson = False) -> None:
+    """Show the public key of a key file."""
+    key = read_key(file, passphrase_from_environment())
+    _show_key(file, key.public_key, protected=None, as_json=as_json)
+
+
+def _show_key(file: Path, public_key: bytes, *, protected: bool | None, as_json: bool) -> None:
+    if as_json:
+        output.print_json({"file": str(file), "algorithm": "Ed25519", "public_key": public_key.hex()})
+        return
+    facts = {"file": str(file), "algorithm": "Ed25519", "public key": public_key.hex()}
+    if protected is False:
+        facts["passphrase"] = f"none; set {KEY_ENVIRONMENT_VARIABLE} before making a key to have one"
+    output.print_facts("Signing key", facts)
+
+
+def enrol(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A short name for the member on this machine.")],
+    network: opt.Network,
+    member_id: Annotated[str, typer.Option(metavar="ID", help="lei:... or uscc:..., with its check digits.")],
+    role: Annotated[
+        list[str],
+        typer.Option(help="exporter, factor, debtor, insurer, attester, auditor, court; may be repeated."),
+    ],
+    acting: opt.Acting = "association",
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(dir_okay=False, help="An existing key file of the member; left out: a new one is made."),
+    ] = None,
+    yearly_numbers: Annotated[bool, typer.Option(help="Its invoice numbers restart each year.")] = False,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the association, enrol a member and note where its keys lie."""
+    try:
+        identifier = parse_member_id(member_id)
+    except BadIdentifier as error:
+        raise InputError(f"--member-id: {error}") from error
+    roles = tuple(sorted({_role(text) for text in role}))
+    numbering = Numbering.YEARLY if yearly_numbers else Numbering.CONTINUOUS
+
+    async def work(session: Session) -> None:
+        directory = session.directory
+        known = directory.find_member(name)
+        if known is not None and known.member_id != identifier:
+            raise DirectoryError(
+                f"{name} is {known.member_id} in {directory.folder}: choose another short name"
+            )
+        enrolment = prepare_enrolment(
+            directory,
+            NewMember(name, identifier, roles, numbering),
+            session.genesis.chain_id,
+            session.fingerprint_key,
+            tuple(path.resolve() for path in key or ()),
+        )
+        draft = Draft((enrolment.operation,), (session.wallet(session.acting.name),))
+        receipt = await session.perform(draft)
+        if receipt is not None and receipt.receipt.results[0].code is Code.OK:
+            directory.with_members({name: enrolment.files})
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "enrol", dry_run), work)
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role[text.upper()]
+    except KeyError as error:
+        known = ", ".join(role.name.lower() for role in Role)
+        raise InputError(f"--role {text!r}: choose one of {known}") from error

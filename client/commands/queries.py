@@ -1,0 +1,285 @@
+"""`pledgebook status`, `receivable`: what the chain says, with the proof checked here."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from client.answers import ByFingerprint, ById, ReceivableKey
+from client.errors import InputError
+from client.papers import date_of
+from client.verify import Head, ProvenStatus
+from registry.fingerprints import FingerprintKind, Numbering
+from registry.identifiers import show_id
+from registry.money import show_amount
+from registry.receivable import Receivable, StatusSummary, free_amount
+
+from . import options as opt
+from . import output
+from .session import Options, Session, debtor_identifier, in_session, member_id_of, parse_receivable
+
+
+def status(
+    network: opt.Network,
+    receivable: Annotated[
+        str | None, typer.Argument(metavar="RECEIVABLE", help="The receivable's id; or give invoice fields.")
+    ] = None,
+    acting: opt.Asker = None,
+    exporter: Annotated[str | None, typer.Option(help="With --debtor and --invoice: who issued it.")] = None,
+    debtor: Annotated[str | None, typer.Option(help="With --invoice: who owes.")] = None,
+    invoice: Annotated[str | None, typer.Option(help="The invoice number as printed.")] = None,
+    issued: Annotated[
+        datetime.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Date of issue, for an exporter whose numbers restart each year."
+        ),
+    ] = None,
+    fiscal: Annotated[str | None, typer.Option(help="Or: the fiscal invoice number.")] = None,
+    document: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Or: the original invoice file.")
+    ] = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Ask what is free of a receivable, by its id or by what is printed on its invoice. The proof is checked."""
+
+    async def work(session: Session) -> None:
+        if receivable is not None:
+            key: ReceivableKey = ById(parse_receivable(receivable))
+        elif fiscal is not None:
+            key = ByFingerprint(FingerprintKind.FISCAL, _keyed(session.fingerprint_key.fiscal, fiscal))
+        elif document is not None:
+            key = ByFingerprint(
+                FingerprintKind.DOCUMENT, session.fingerprint_key.document(_hash_of(document))
+            )
+        else:
+            key = await _by_invoice(session, exporter, debtor, invoice, issued)
+        proven = await session.client.status(key, purpose="status")
+        _show_status(proven, as_json=as_json)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "status"), work)
+
+
+def receivable(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Asker = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Show the whole record of a receivable to one of its parties, the association, an auditor or a court."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        proven = await session.client.receivable(ById(identifier), purpose="receivable")
+        if proven.record is None:
+            raise InputError(f"no receivable {receivable} is registered")
+        names: dict[str, str] = {entry.member_id: name for name, entry in session.directory.members.items()}
+        if as_json:
+            output.print_json({**record_document(proven.record), "proof": proof_document(proven.head)})
+        else:
+            _print_record(proven.record, proven.head, names)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "receivable"), work)
+
+
+async def _by_invoice(
+    session: Session,
+    exporter: str | None,
+    debtor: str | None,
+    invoice: str | None,
+    issued: datetime.datetime | None,
+) -> ByFingerprint:
+    if invoice is None or debtor is None:
+        raise InputError("give the receivable's id, or --invoice with --debtor, or --fiscal, or --document")
+    directory = session.directory
+    issuer = session.acting.member_id if exporter is None else member_id_of(directory, exporter)
+    member = (await session.client.member(issuer)).member
+    year = None
+    if member is not None and member.numbering is Numbering.YEARLY:
+        if issued is None:
+            raise InputError("this exporter's invoice numbers restart each year: give --issued DATE")
+        year = issued.year
+    key = session.fingerprint_key
+    reference = key.debtor(debtor_identifier(directory, debtor))
+    try:
+        value = key.invoice(issuer, reference, invoice, year)
+    except ValueError as error:
+        raise InputError(f"--invoice: {error}") from error
+    return ByFingerprint(FingerprintKind.INVOICE, value)
+
+
+def _keyed(compute: Any, text: str) -> bytes:
+    try:
+        value: bytes = compute(text)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return value
+
+
+def _hash_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def proof_document(head: Head) -> dict[str, Any]:
+    """What a proof hangs on."""
+    return {
+        "verified": head.is_verified,
+        "height": head.header.height,
+        "block_hash": head.block_hash.hex(),
+        "state_root": head.header.state_root.hex(),
+        "time": _time_of(head),
+    }
+
+
+def _show_status(proven: ProvenStatus, *, as_json: bool) -> None:
+    summary = proven.summary
+    if as_json:
+        output.print_json(
+            {
+                "registered": summary is not None,
+                **({} if summary is None else summary_document(summary)),
+                "proof": proof_document(proven.head),
+            }
+        )
+        return
+    proof = _proof_line(proven.head)
+    if summary is None:
+        output.print_facts(
+            "Not registered", {"status": "unknown: nothing stands under this key", "proof": proof}
+        )
+        return
+    output.print_facts(
+        f"Receivable {show_id(summary.receivable_id)}", {**_summary_lines(summary), "proof": proof}
+    )
+
+
+def summary_document(summary: StatusSummary) -> dict[str, Any]:
+    """The public view as JSON: amounts in minor units."""
+    document = asdict(summary)
+    return {**document, "receivable_id": show_id(summary.receivable_id), "phase": summary.phase.name.lower()}
+
+
+def _summary_lines(summary: StatusSummary) -> dict[str, str]:
+    amounts = ("outstanding", "free", "assigned", "pledged", "disputed", "confirmed")
+    return {
+        "phase": summary.phase.name.lower(),
+        **{name: show_amount(getattr(summary, name), summary.currency) for name in amounts},
+        "since height": str(summary.since_height),
+    }
+
+
+def record_document(record: Receivable) -> dict[str, Any]:
+    """The whole record as JSON: ids in base32, amounts in minor units."""
+    return {
+        "receivable_id": show_id(record.receivable_id),
+        "registered": output.place_document(record.place),
+        "exporter": record.exporter,
+        "debtor_reference": record.debtor_reference.hex(),
+        "currency": record.currency,
+        "face_amount": record.face_amount,
+        "paid": record.paid,
+        "diluted": record.diluted,
+        "outstanding": record.outstanding,
+        "disputed": record.disputed,
+        "confirmed": record.confirmation.amount,
+        "issue_date": date_of(record.issue_date).isoformat(),
+        "due_date": date_of(record.due_date).isoformat(),
+        "phase": record.phase.name.lower(),
+        "parts": [
+            {
+                "holder": part.holder,
+                "amount": part.amount,
+                "free": free_amount(record, part.holder).amount,
+                "with_recourse": part.with_recourse,
+                "since": output.place_document(part.since),
+            }
+            for part in record.parts
+        ],
+        "liens": [
+            {
+                "lien_id": show_id(lien.lien_id),
+                "pledgor": lien.pledgor,
+                "pledgee": lien.pledgee,
+                "amount": lien.amount,
+                "until_ms": lien.until_ms,
+                "behind": None if lien.behind is None else show_id(lien.behind),
+                "place": output.place_document(lien.place),
+            }
+            for lien in record.liens
+        ],
+    }
+
+
+def _print_record(record: Receivable, head: Head, names: Mapping[str, str]) -> None:
+    def named(member: str) -> str:
+        return f"{names[member]} ({member})" if member in names else member
+
+    currency = record.currency
+    output.print_facts(
+        f"Receivable {show_id(record.receivable_id)}",
+        {
+            "phase": record.phase.name.lower(),
+            "exporter": named(record.exporter),
+            "face amount": show_amount(record.face_amount, currency),
+            "paid": show_amount(record.paid, currency),
+            "diluted": show_amount(record.diluted, currency),
+            "outstanding": show_amount(record.outstanding, currency),
+            "disputed": show_amount(record.disputed, currency),
+            "confirmed": show_amount(record.confirmation.amount, currency),
+            "issued, due": f"{date_of(record.issue_date)}, {date_of(record.due_date)}",
+            "proof": _proof_line(head),
+        },
+    )
+    if record.parts:
+        output.print_rows(
+            "Held by",
+            ("holder", "amount", "free", "recourse", "since height"),
+            [
+                (
+                    named(part.holder),
+                    show_amount(part.amount, currency),
+                    show_amount(free_amount(record, part.holder).amount, currency),
+                    "yes" if part.with_recourse else "no",
+                    str(part.since.height),
+                )
+                for part in record.parts
+            ],
+        )
+    if record.liens:
+        output.print_rows(
+            "Pledged to",
+            ("pledgee", "by", "amount", "until", "lien"),
+            [
+                (
+                    named(lien.pledgee),
+                    named(lien.pledgor),
+                    show_amount(lien.amount, currency),
+                    datetime.datetime.fromtimestamp(lien.until_ms / 1_000, datetime.UTC).date().isoformat(),
+                    show_id(lien.lien_id),
+                )
+                for lien in record.liens
+            ],
+        )
+
+
+def _proof_line(head: Head) -> str:
+    word = "verified" if head.is_verified else "NOT VERIFIED"
+    return f"{word} at height {head.header.height}, block {head.block_hash.hex()[:16]}, {_time_of(head)}"
+
+
+def _time_of(head: Head) -> str:
+    moment = datetime.datetime.fromtimestamp(head.header.time_ms / 1_000, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds")
