@@ -227,7 +227,7 @@ def resolve_dispute(judgement: Judgement, operation: ResolveDispute) -> bytes:
             collided_with=record.place,
             reasons=(Reason("disputed", record.disputed),),
         )
-    if not any(held_part(record, holder).amount for holder in operation.holders):
+    if not sum(held_part(record, holder).amount for holder in operation.holders):
         raise RuleViolation(
             Code.NOT_HOLDER, "no signing holder has anything left", collided_with=record.place
         )
