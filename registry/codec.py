@@ -134,8 +134,10 @@ class Text:
             )
         if raw.isascii() and raw.isprintable():
             return raw
-        if any(_UNICODE.category(char)[0] == "C" for char in raw):
-            raise MalformedEntry("contains a control or unassigned character", path=path)
+        if any(_UNICODE.category(char)[0] in "CZ" for char in raw if char != " "):
+            raise MalformedEntry(
+                "contains a control character, an unusual space or an unassigned character", path=path
+            )
         if _UNICODE.normalize("NFC", raw) != raw:
             raise MalformedEntry("is not in Unicode normal form C", path=path)
         return raw

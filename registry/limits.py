@@ -10,9 +10,8 @@ DAY_MAX: Final = 2_932_896  # 9999-12-31 as days since 1970-01-01
 HEIGHT_MAX: Final = 2**53  # exact in JSON readers that use doubles
 
 NESTING_DEPTH_MAX: Final = 8  # deepest legal entry has 6 levels
-ARRAY_ITEMS_MAX: Final = (
-    10_000  # the longest array is a block's; msgpack reserves memory for what an array announces
-)
+# A block has the longest array. Msgpack reserves memory for the items that an array announces, at each level of nesting.
+ARRAY_ITEMS_MAX: Final = 5_000
 ENTRY_BYTES_MAX: Final = 1 << 20  # 1,000 operations of about 600 bytes, with room
 OPERATIONS_MAX: Final = 1_000  # one portfolio
 SIGNATURES_MAX: Final = 40  # all holders of one receivable, its debtor, and some of the association's keys
