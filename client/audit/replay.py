@@ -1,0 +1,148 @@
+"""The state, derived again: every entry judged by the rulebook in block order, and compared with what was certified.
+
+The rules are those of `registry.transition`, the same code that validators run; the auditor brings its own state and believes
+nothing that the file says about a result. The first block that fails ends the replay: what follows would be derived from a
+state that nobody vouches for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from registry.block import Header
+from registry.entry import Entry
+from registry.errors import Code, EntryRefused
+from registry.genesis import Genesis
+from registry.merkle.log import tree_root
+from registry.state import MemoryState
+from registry.transition import BlockExecution, BlockResult, ChainTip, genesis_state, genesis_tip
+
+from .findings import Category, Check, Finding, finding
+from .inspection import InspectedBlock
+from .invariants import Tally
+
+_REFUSED: Final[dict[Code, tuple[Check, Category]]] = {
+    Code.WRONG_CHAIN: (Check.CHAIN_ID, Category.UNAUTHORISED),
+    Code.UNKNOWN_SIGNER: (Check.RIGHT, Category.UNAUTHORISED),
+    Code.NOT_PERMITTED: (Check.RIGHT, Category.UNAUTHORISED),
+    Code.MISSING_SIGNATURE: (Check.RIGHT, Category.UNAUTHORISED),
+    Code.SUSPENDED: (Check.RIGHT, Category.UNAUTHORISED),
+    Code.REPLAYED: (Check.FRESHNESS, Category.RULE),
+    Code.EXPIRED: (Check.FRESHNESS, Category.RULE),
+}
+REPLAY_CHECKS: Final = (Check.RIGHT, Check.FRESHNESS, Check.ENTRY_IDS, Check.RULES, Check.STATE_ROOT)
+
+
+class Replay:
+    """The state as of the last replayed block, begun from the genesis document."""
+
+    def __init__(self, genesis: Genesis) -> None:
+        self.state = MemoryState()
+        self.state.apply(genesis_state(genesis).delta)
+        self.tally = Tally()
+        self.height = 0
+        self._genesis_tip = genesis_tip(genesis)
+        self._entry_ids: set[bytes] = set()
+
+    def apply(self, inspected: InspectedBlock, header: Header) -> list[Finding]:
+        """Judge the entries of the next block and advance the state. A block with findings changes nothing."""
+        place = _Place(header.height, inspected.offset)
+        execution = BlockExecution(self.state, self._tip_before(header), header.time_ms)
+        found = self._judge(execution, inspected.entries, place)
+        if found:
+            return found
+        result = execution.finish()
+        found = _compare(header, execution, result, inspected, place)
+        if found:
+            return found
+        self.state.apply(result.delta)
+        self.height = header.height
+        return []
+
+    def _tip_before(self, header: Header) -> ChainTip:
+        # Links are checked by `header_chain`; an execution needs to know only which chain and height it is at.
+        start = self._genesis_tip
+        return ChainTip(
+            start.chain_id,
+            self.height,
+            header.parent_hash,
+            start.time_ms,
+            start.history,
+            start.validators_hash,
+        )
+
+    def _judge(self, execution: BlockExecution, entries: Sequence[Entry], place: _Place) -> list[Finding]:
+        found: list[Finding] = []
+        for index, entry in enumerate(entries):
+            if entry.entry_id in self._entry_ids:
+                what = f"entry {entry.entry_id.hex()} stands in the chain already"
+                found.append(place.finding(Check.ENTRY_IDS, Category.RULE, what, index))
+                continue
+            self._entry_ids.add(entry.entry_id)
+            try:
+                receipt = execution.apply(entry)
+            except EntryRefused as refusal:
+                check, category = _REFUSED[refusal.code]
+                what = f"{refusal.code}: {refusal.message} (entry {entry.entry_id.hex()})"
+                found.append(place.finding(check, category, what, index))
+                continue
+            self.tally.add(entry, receipt)
+        return found
+
+
+def _compare(
+    header: Header, execution: BlockExecution, result: BlockResult, inspected: InspectedBlock, place: _Place
+) -> list[Finding]:
+    found: list[Finding] = []
+    if not (inspected.receipts_are_certified and inspected.receipts == result.receipts):
+        root = tree_root(result.receipts)
+        if root != header.receipts_root:
+            what = "the validators certified other results than the rulebook gives"
+            index = _first_difference(inspected.receipts, result.receipts)
+            found.append(place.finding(Check.RULES, Category.RULE, what, index, root, header.receipts_root))
+    policy_hash = execution.policy.hash()
+    if header.policy_hash != policy_hash:
+        what = "the header is bound to another policy than the recorded one"
+        found.append(place.finding(Check.RULES, Category.RULE, what, None, policy_hash, header.policy_hash))
+    if header.state_root != result.state_root:
+        what = "the validators certified another state than the entries lead to"
+        found.append(
+            place.finding(Check.STATE_ROOT, Category.RULE, what, None, result.state_root, header.state_root)
+        )
+    return found
+
+
+def _first_difference(stated: Sequence[bytes], derived: Sequence[bytes]) -> int | None:
+    pairs = enumerate(zip(stated, derived, strict=False))
+    return next((index for index, (left, right) in pairs if left != right), None)
+
+
+class _Place:
+    """Where findings of one block are made."""
+
+    __slots__ = ("height", "offset")
+
+    def __init__(self, height: int, offset: int) -> None:
+        self.height = height
+        self.offset = offset
+
+    def finding(
+        self,
+        check: Check,
+        category: Category,
+        message: str,
+        entry_index: int | None,
+        expected: object = None,
+        found: object = None,
+    ) -> Finding:
+        return finding(
+            check,
+            category,
+            message,
+            height=self.height,
+            entry_index=entry_index,
+            offset=self.offset,
+            expected=expected,
+            found=found,
+        )
