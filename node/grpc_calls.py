@@ -23,6 +23,7 @@ from node.clock import Clock
 from node.commit_feed import CommitFeed
 from node.config import Limits
 from node.ports import StorePort
+from node.query_log import QueryLog
 from node.status import CallCode, CallRefused, abort
 from node.telemetry import Metrics
 from registry.access_token import METADATA_KEY
@@ -81,6 +82,7 @@ class Api:
     query_rate: RateLimit
     entry_rate: RateLimit
     slots: StreamSlots
+    query_log: QueryLog
     metrics: Metrics
     logger: FilteringBoundLogger
     fail: Callable[[BaseException], None]

@@ -205,8 +205,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
             raise CallRefused(CallCode.BAD_REQUEST, f"a purpose has at most {PURPOSE_CHARS_MAX} characters")
         self.api.query_rate.take(caller.member_id, len(keys), self.api.clock.monotonic_ms())
         self.api.metrics.status_queries.inc(len(keys))
-        named = [(key.receivable_id or key.fingerprint.value).hex()[:64] for key in keys]
-        self.api.logger.info("query", kind=kind, member=caller.member_id, purpose=purpose, keys=named)
+        self.api.query_log.add(kind, caller.member_id, purpose, keys)
 
     def _collect(
         self, pending: set[bytes], heights: Collection[int] | None

@@ -45,6 +45,7 @@ from node.outbox import Priority
 from node.peer_service import PeerService
 from node.peers import PROTOCOL_VERSION, PeerAddress, PeerNetwork
 from node.ports import Committed, Message
+from node.query_log import QueryLog
 from node.servers import OperatorServer, api_server, peer_server
 from node.signer import Signer
 from node.status import CallCode, CallRefused
@@ -58,7 +59,7 @@ from pledgebook.v1 import ledger_pb2, peer_pb2
 from registry.block import RULES_VERSION, decode_header
 from registry.genesis import Genesis
 
-# Entries wait this long for company: a frame a batch instead of one an entry, at a tenth of a block's time.
+# Under load entries wait this long for company: a frame a batch instead of one an entry.
 GOSSIP_DELAY_S = 0.004
 GOSSIP_BATCH_BYTES = 256 * 1024
 # An idle node says where it is this often, a busy one at most as often as the second figure.
@@ -110,7 +111,9 @@ class RunningNode:
         self._sync = Sync(
             self._peers.links, self, lambda: self._feed.height, self._clock, self._metrics, parts.logger
         )
+        self._query_log = QueryLog(parts.logger)
         self._gossip_timer: asyncio.TimerHandle | None = None
+        self._gossiped_at = 0.0
         self._heartbeat_due = asyncio.Event()
         self._make_servers()
 
@@ -173,6 +176,7 @@ class RunningNode:
             self._gossip_timer.cancel()
         await asyncio.gather(self._api_server.stop(None), self._peer_server.stop(None))
         self._operator_server.close()
+        self._query_log.flush()
         self._bridge.close()
         await asyncio.to_thread(self._engine_thread.close)
         await asyncio.to_thread(self._door.close)
@@ -240,6 +244,7 @@ class RunningNode:
             query_rate=RateLimit(limits.queries_per_second),
             entry_rate=RateLimit(limits.entries_per_second),
             slots=StreamSlots(limits.streams, limits.streams_per_member),
+            query_log=self._query_log,
             metrics=self._metrics,
             logger=self._parts.logger,
             fail=self.fail,
@@ -276,12 +281,17 @@ class RunningNode:
         self._gossip_soon()
 
     def _gossip_soon(self) -> None:
+        """At once after a pause, so that a single entry does not wait; under load, together with what comes meanwhile."""
         if self._gossip_timer is None:
-            self._gossip_timer = asyncio.get_running_loop().call_later(GOSSIP_DELAY_S, self._gossip)
+            loop = asyncio.get_running_loop()
+            self._gossip_timer = loop.call_at(
+                max(loop.time(), self._gossiped_at + GOSSIP_DELAY_S), self._gossip
+            )
 
     def _gossip(self) -> None:
         self._gossip_timer = None
         while batch := self._mempool.take_gossip(GOSSIP_BATCH_BYTES):
+            self._gossiped_at = asyncio.get_running_loop().time()
             entries = peer_pb2.PeerMessage(entries=peer_pb2.EntryBatch(entries=batch))
             self._peers.broadcast(Priority.ENTRIES, entries)
 

@@ -1,0 +1,48 @@
+"""Who asked for which receivable, and why: the record that the rulebook wants of every query.
+
+Guarantees: each query is written once, in order, within a quarter of a second and at the stop of the node; many that come
+together are written as one line, because a line each would cost a tenth of what answering costs. A line names members,
+purposes and ids or fingerprints as they were asked; it holds no token and no answer.
+Leaves to others: where log lines go (`telemetry`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from structlog.typing import FilteringBoundLogger
+
+from pledgebook.v1 import registry_pb2
+
+FLUSH_S = 0.25
+# One line of at most about 100 KB.
+QUERIES_PER_LINE_MAX = 500
+SHOWN_HEX_CHARS = 64
+
+
+class QueryLog:
+    """Collects queries on the event loop and writes them together."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        self._logger = logger
+        self._queries: list[tuple[str, str, str, list[str]]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, kind: str, member: str, purpose: str, keys: Iterable[registry_pb2.ReceivableKey]) -> None:
+        """Note one query: `status` or `record`, who asks, why, and for what."""
+        named = [(key.receivable_id or key.fingerprint.value).hex()[:SHOWN_HEX_CHARS] for key in keys]
+        self._queries.append((kind, member, purpose, named))
+        if len(self._queries) >= QUERIES_PER_LINE_MAX:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+
+    def flush(self) -> None:
+        """Write what is collected."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._queries:
+            self._logger.info("queries", queries=self._queries)
+            self._queries = []

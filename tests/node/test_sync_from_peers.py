@@ -1,0 +1,168 @@
+"""Catching up from peers of which some lie."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+import structlog
+from grpc import StatusCode
+from grpc.aio import AioRpcError, Metadata
+
+from node import sync as sync_module
+from node.peers import PeerLink
+from node.sync import Sync
+from node.telemetry import Metrics
+from pledgebook.v1 import ledger_pb2
+from registry.errors import BlockInvalid
+
+TRUE_HEIGHT = 50
+
+
+class TestClock:
+    """A clock that only tests move."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.ms = 0
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def monotonic_ms(self) -> int:
+        return self.ms
+
+
+@dataclass
+class FakeLink:
+    """A peer with the true chain up to `height`, or a way to fail."""
+
+    height: int = TRUE_HEIGHT
+    kind: str = "honest"
+    connected: bool = True
+    asked: int = 0
+
+    async def fetch_blocks(
+        self, from_height: int, count: int, timeout_s: float
+    ) -> AsyncIterator[ledger_pb2.CertifiedBlock]:
+        self.asked += 1
+        if self.kind == "unreachable":
+            raise AioRpcError(StatusCode.UNAVAILABLE, Metadata(), Metadata(), "gone")
+        if self.kind == "silent":
+            return
+        payload = b"false" if self.kind == "liar" else b"true"
+        for height in range(from_height, min(self.height, from_height + count - 1) + 1):
+            yield ledger_pb2.CertifiedBlock(height=height, block=payload, certificate=b"%d" % height)
+
+
+@dataclass
+class FakeEngine:
+    """Commits true blocks, in order."""
+
+    height: int = 0
+    syncing: list[bool] = field(default_factory=list)
+    failure: BaseException | None = None
+
+    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> None:
+        if self.failure is not None:
+            raise self.failure
+        if payload != b"true":
+            raise BlockInvalid("false")
+        assert int(certificate) == self.height + 1
+        self.height += 1
+
+    async def set_syncing(self, syncing: bool) -> None:
+        self.syncing.append(syncing)
+
+
+def make_sync(engine: FakeEngine, **links: FakeLink) -> tuple[Sync, TestClock]:
+    clock = TestClock()
+    logger = structlog.get_logger()
+    typed = cast(dict[str, PeerLink], links)
+    return Sync(typed, engine, lambda: engine.height, clock, Metrics(), logger), clock
+
+
+async def run_until(sync: Sync, engine: FakeEngine, height: int, seconds: float = 5) -> None:
+    running = asyncio.create_task(sync.run())
+    try:
+        async with asyncio.timeout(seconds):
+            while engine.height < height or engine.syncing[-1:] != [False]:
+                await asyncio.sleep(0.005)
+                if running.done():
+                    await running
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_module, "GRACE_S", 0.0)
+    monkeypatch.setattr(sync_module, "CHECK_S", 0.01)
+
+
+async def test_node_that_is_behind_fetches_what_it_lacks_and_signs_nothing_meanwhile() -> None:
+    engine, link = FakeEngine(), FakeLink(height=200)
+    sync, _ = make_sync(engine, honest=link)
+    sync.claim("honest", 200)
+    await run_until(sync, engine, 200)
+    assert engine.syncing == [True, False]
+    assert link.asked == 4  # 64 blocks a call
+
+
+@pytest.mark.parametrize("kind", ["liar", "silent", "unreachable"])
+async def test_peer_that_does_not_deliver_is_dropped_and_another_one_used(kind: str) -> None:
+    for _ in range(5):
+        engine, bad = FakeEngine(), FakeLink(kind=kind)
+        sync, _ = make_sync(engine, bad=bad, honest=FakeLink())
+        sync.claim("bad", TRUE_HEIGHT + 1_000_000)
+        sync.claim("honest", TRUE_HEIGHT)
+        await run_until(sync, engine, TRUE_HEIGHT)
+        assert bad.asked <= 1
+
+
+async def test_dropped_liar_is_not_asked_again_until_its_time_is_over() -> None:
+    engine, bad = FakeEngine(), FakeLink(kind="liar")
+    sync, clock = make_sync(engine, bad=bad)
+    for ms, asked in ((0, 1), (sync_module.LIAR_FOR_MS - 1, 1), (sync_module.LIAR_FOR_MS, 2)):
+        clock.ms = ms
+        sync.claim("bad", 10)
+        running = asyncio.create_task(sync.run())
+        await asyncio.sleep(0.1)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert bad.asked == asked
+
+
+async def test_claim_of_a_stranger_is_not_kept() -> None:
+    sync, _ = make_sync(FakeEngine(), honest=FakeLink())
+    sync.claim("stranger", 10**9)
+    assert sync._claims == {}
+
+
+async def test_one_height_ahead_is_left_to_consensus_until_it_lasts() -> None:
+    engine, link = FakeEngine(height=9), FakeLink(height=10)
+    sync, clock = make_sync(engine, honest=link)
+    sync.claim("honest", 10)
+    running = asyncio.create_task(sync.run())
+    await asyncio.sleep(0.1)
+    assert link.asked == 0
+    clock.ms = sync_module.STUCK_MS + 1
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await run_until(sync, engine, 10)
+
+
+async def test_what_stops_the_engine_stops_sync() -> None:
+    class Halted(Exception):
+        pass
+
+    engine = FakeEngine(failure=Halted())
+    sync, _ = make_sync(engine, honest=FakeLink())
+    sync.claim("honest", TRUE_HEIGHT)
+    with pytest.raises(Halted):
+        await asyncio.wait_for(sync.run(), 2)
