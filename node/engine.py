@@ -231,6 +231,8 @@ class Engine:
             self._syncing = False
             for effect in self._driver.outstanding():
                 self._perform(effect)
+            # The one of this height may have run out while nothing could follow from it.
+            self._timers.set(Heartbeat(self._height), self._settings.heartbeat_ms)
             self._offer_work()
             self._drain()
         self._syncing = syncing
@@ -241,10 +243,14 @@ class Engine:
         observing = None
         if self._height <= floor:
             observing = f"signs nothing up to height {floor}: it may have forgotten what it signed there"
-        member = self._application.validators(self._height).get(self._settings.node_id) is not None
-        validating = member and self._signer is not None and not self._syncing and observing is None
+        validating = self._votes() and observing is None
         step = self._driver.current_step.name.lower()
         return EngineStatus(self._height - 1, self._driver.round, step, validating, self._syncing, observing)
+
+    def _votes(self) -> bool:
+        if self._signer is None or self._syncing:
+            return False
+        return self._application.validators(self._height).get(self._settings.node_id) is not None
 
     # -- Start ------------------------------------------------------------------------------------------------------
 
@@ -333,7 +339,7 @@ class Engine:
             return
         if isinstance(timer, Timeout):
             self._feed(TimeoutElapsed(timer))
-        else:
+        elif self._votes():
             self._tell_work()
 
     def _take_message(self, peer: NodeId, message: Message) -> None:
@@ -371,7 +377,8 @@ class Engine:
             self._transport.send(peer, ValueMessage(height, block_hash, payload))
 
     def _offer_work(self) -> None:
-        if not self._syncing and self._work_told < self._height and self._application.has_work():
+        # An observer waits for the validators to begin: rounds that it began alone would lead nowhere.
+        if self._work_told < self._height and self._votes() and self._application.has_work():
             self._tell_work()
 
     def _tell_work(self) -> None:

@@ -60,9 +60,21 @@ class ExecutorSettings:
     """How much one block may take on."""
 
     node_id: NodeId
+    build_ms: int = 50
+    """How long a proposer fills its first block. Building, sending and executing must fit into the propose timeout, so
+    the time adapts: less when an own block was not decided in its round, more when it was and there was more to take."""
+    build_ms_min: int = 10
     build_ms_max: int = 200
-    """A proposer stops taking entries after this long: validators must execute the block within the propose timeout."""
     signature_threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """The last block that this node made, until its height is decided."""
+
+    block_hash: bytes
+    round: int
+    cut_short: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,8 @@ class Executor:
         self._evidence: dict[bytes, Equivocation] = {}
         self._decoded: OrderedDict[bytes, Block] = OrderedDict()
         self._executed: OrderedDict[bytes, _Executed] = OrderedDict()
+        self._build_ms = settings.build_ms
+        self._built: _Built | None = None
         self._threads = ThreadPoolExecutor(settings.signature_threads, thread_name_prefix="signatures")
         if store.is_empty():
             # If we were to crash before this is durable, the store would be empty still, and this line run again.
@@ -130,7 +144,7 @@ class Executor:
         encoded_evidence = tuple(item.encode() for _, item in evidence)
         with self._store.read() as snapshot:
             execution = BlockExecution(snapshot, self._tip, time_ms)
-            entries = self._fill(execution)
+            entries, cut_short = self._fill(execution)
             result = execution.finish()
         raws = tuple(entry.raw for entry in entries)
         header = compose_header(
@@ -140,6 +154,7 @@ class Executor:
         payload = encode_block(block)
         self._remember(_Executed(block, entries, tuple(key for key, _ in evidence), result))
         self._remember_decoded(payload, block)
+        self._built = _Built(block.block_hash, round, cut_short)
         return BuiltValue(BlockHash(block.block_hash), payload, time_ms)
 
     def validate(self, payload: bytes) -> ValueInfo:
@@ -170,6 +185,7 @@ class Executor:
         # If we were to crash here, the next start would read this tip from the store; all below is memory.
         self._tip = self._tip.after(block)
         self._certificate = certificate
+        self._adapt_build_time(block, Certificate.decode(certificate).round)
         self._executed.clear()
         self._decoded.clear()
         for evidence_id in executed.evidence_ids:
@@ -207,12 +223,14 @@ class Executor:
 
     # -- Building ---------------------------------------------------------------------------------------------------
 
-    def _fill(self, execution: BlockExecution) -> tuple[Entry, ...]:
-        """Apply what waits, in the mempool's order, until the block is full or took long enough to build."""
+    def _fill(self, execution: BlockExecution) -> tuple[tuple[Entry, ...], bool]:
+        """Apply what waits, in the mempool's order, until the block is full; whether the time ran out before."""
         started_ms = self._clock.monotonic_ms()
         taken: list[Entry] = []
         entry_bytes = operations = 0
         for entry in self._mempool.candidates(execution.height, limits.BLOCK_ENTRIES_MAX):
+            if self._clock.monotonic_ms() - started_ms >= self._build_ms:
+                return tuple(taken), True
             entry_bytes += len(entry.raw)
             operations += len(entry.body.operations)
             if entry_bytes > limits.BLOCK_BYTES_MAX or operations > limits.BLOCK_OPERATIONS_MAX:
@@ -221,11 +239,19 @@ class Executor:
                 execution.apply(entry)
             except EntryRefused as refusal:
                 self._mempool.drop(entry.entry_id, refusal.code, refusal.message)
-                continue
-            taken.append(entry)
-            if self._clock.monotonic_ms() - started_ms >= self._settings.build_ms_max:
-                break
-        return tuple(taken)
+            else:
+                taken.append(entry)
+        return tuple(taken), False
+
+    def _adapt_build_time(self, decided: Block, round: int) -> None:
+        """Learn from the own block of this height, if there was one, how much the validators can execute in time."""
+        built, self._built = self._built, None
+        if built is None:
+            return
+        if (built.block_hash, built.round) != (decided.block_hash, round):
+            self._build_ms = max(self._settings.build_ms_min, self._build_ms * 6 // 10)
+        elif built.cut_short:
+            self._build_ms = min(self._settings.build_ms_max, self._build_ms * 11 // 10 + 1)
 
     def _evidence_for_block(self) -> list[tuple[bytes, Equivocation]]:
         """Oldest first, as `_check_evidence` demands of every block."""

@@ -142,6 +142,18 @@ def test_observer_follows_and_signs_nothing() -> None:
     assert status.observing_because is None
 
 
+def test_observer_with_waiting_entries_begins_no_round_alone() -> None:
+    network = VirtualNetwork()
+    network.add(*NODE_IDS[:3])
+    network.add(D, votes=False)
+    observer = network.nodes[D]
+    observer.start()
+    observer.submit(1)
+    network.run(3 * HEARTBEAT_MS)
+    status = observer.engine.status()
+    assert (status.round, status.step) == (0, "new_height")
+
+
 def test_status_tells_height_and_place() -> None:
     network = four_nodes()
     network.nodes[A].submit(1)

@@ -41,10 +41,12 @@ def signed(network: VirtualNetwork, node: VirtualNode) -> list[Vote | Proposal]:
 @pytest.mark.parametrize("keep_unsynced", [0.0, 0.5, 1.0])
 def test_crash_of_one_node_at_every_persistence_point_is_healed_by_a_restart(keep_unsynced: float) -> None:
     crashed = 0
-    for point in range(POINTS):
+    # What was not synced is lost at every point; kept in part or whole, it matters only between a write and its sync.
+    points = range(0, POINTS, 1 if keep_unsynced == 0 else 2)
+    for point in points:
         network = VirtualNetwork()
         network.add(*NODE_IDS)
-        victim = network.nodes[NODE_IDS[point % 4]]
+        victim = network.nodes[NODE_IDS[point // 2 % 4]]
         victim.disk.crash_at = point
         network.start_all()
         play(network, 1, 2)
@@ -57,12 +59,12 @@ def test_crash_of_one_node_at_every_persistence_point_is_healed_by_a_restart(kee
         play(network, 3, 3)
         assert victim.height == 3, f"point {point}"
         network.check_safety()
-    assert crashed > POINTS // 2
+    assert crashed > len(points) // 2
 
 
 @pytest.mark.parametrize("keep_unsynced", [0.0, 0.7])
 def test_crash_of_all_nodes_at_every_persistence_point_is_healed_by_restarts(keep_unsynced: float) -> None:
-    for point in range(POINTS):
+    for point in range(0, POINTS, 2):
         network = VirtualNetwork()
         network.add(*NODE_IDS)
         for shift, node in enumerate(network.nodes.values()):

@@ -359,17 +359,42 @@ def test_refused_entries_leave_the_mempool_and_are_told(chain: Chain) -> None:
     assert stranger.entry_id not in chain.mempool
 
 
-def test_proposer_stops_filling_when_building_takes_too_long(genesis: Genesis) -> None:
-    class SlowClock(FixedClock):
-        def monotonic_ms(self) -> int:
-            self.ms += 50
-            return self.ms
+class SlowClock(FixedClock):
+    """Each look at it takes ten milliseconds."""
 
-    executor, mempool = make_executor(genesis, MemoryStore(genesis.chain_id), clock=SlowClock())
-    for sequence in range(1, 50):
+    def monotonic_ms(self) -> int:
+        self.ms += 10
+        return self.ms
+
+
+def test_proposer_stops_filling_when_building_takes_too_long_and_learns_from_the_outcome(
+    genesis: Genesis,
+) -> None:
+    clock = SlowClock()
+    executor, mempool = make_executor(genesis, MemoryStore(genesis.chain_id), clock=clock)
+    for sequence in range(1, 500):
         mempool.add(registration(genesis.chain_id, sequence), local=True)
-    built = executor.prepare(1, 0, NOW_MS)
-    assert 1 <= len(block_of(built.payload).entries) <= 5
+
+    def decided(round: int, *, by_us: bool = True) -> int:
+        height = executor.tip().height + 1
+        clock.ms += 1_000
+        payload = executor.prepare(height, 0, clock.ms).payload
+        taken = len(block_of(payload).entries)
+        if not by_us:
+            payload = executor.prepare(height, 1, clock.ms + 500).payload
+        block_hash = executor.identify(payload).block_hash
+        executor.commit(
+            payload, certify(genesis, executor.validators(height), height, block_hash, round=round)
+        )
+        return taken
+
+    first = decided(0)
+    assert 1 <= first <= 5
+    grown = max([decided(0) for _ in range(20)])
+    assert first < grown <= 20
+    decided(1)
+    assert decided(0) < grown
+    assert [decided(1, by_us=False) for _ in range(20)][-1] <= 5
 
 
 def test_committed_values_are_given_to_peers_that_ask_for_the_right_hash(chain: Chain) -> None:

@@ -89,9 +89,10 @@ def test_bytes_that_are_no_input_are_refused(record: bytes) -> None:
     assert encode_input(decoded)[:1] == record[:1]
 
 
-@pytest.mark.parametrize("step_input", INPUTS, ids=lambda each: type(each).__name__)
+FIXED = [each for each in INPUTS if not isinstance(each, ValueReceived | ValueBuilt | ValueValidated)]
+
+
+@pytest.mark.parametrize("step_input", FIXED, ids=lambda each: type(each).__name__)
 def test_shortened_record_of_fixed_size_is_refused(step_input: Input) -> None:
-    if isinstance(step_input, ValueReceived | ValueBuilt | ValueValidated):
-        return
     with pytest.raises(InputUnreadable):
         decode_input(encode_input(step_input)[:-1], look_up)
