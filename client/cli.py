@@ -16,7 +16,7 @@ import typer
 from registry.errors import InvariantViolation, RegistryError
 
 from .audit import commands as audit_commands
-from .commands import collection, disposal, existence, members, output, queries
+from .commands import collection, disposal, existence, importing, members, output, queries
 from .errors import ClientError
 
 ENTRY_POINT_GROUP = "pledgebook.commands"
@@ -67,6 +67,12 @@ app.command(
 )(queries.status)
 app.command(epilog=f"Example: pledgebook receivable RECEIVABLE {_NET} --as exporter-1")(queries.receivable)
 
+app.command(
+    "import", epilog=f"Example: pledgebook import invoices.csv {_NET} --as exporter-1 --currency USD"
+)(importing.import_invoices)
+app.command("import-mapping", epilog="Example: pledgebook import-mapping > mapping.toml")(
+    importing.show_mapping
+)
 app.command(epilog=f"Example: pledgebook export {_NET} -o chain.pbk")(audit_commands.export)
 app.command(
     epilog="Example: pledgebook audit chain.pbk --genesis genesis.json --head 120:5f0c... --json report.json"

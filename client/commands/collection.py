@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from client.errors import InputError
-from client.submission import Draft
 from registry.operations import RecordPayment, Settle
 
+from ..errors import InputError
+from ..submission import Draft
 from . import options as opt
 from .session import Options, Session, amount_of, in_session, member_id_of, parse_receivable
 

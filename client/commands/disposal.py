@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from client.errors import InputError
-from client.paper_file import find_papers
-from client.submission import Draft
-from client.wallet import ShownPapers
 from registry.operations import Assign, Pledge, ReleasePledge
 from registry.operations.security import Junior
 from registry.receivable import Receivable
 
+from ..errors import InputError
+from ..paper_file import find_papers
+from ..submission import Draft
+from ..wallet import ShownPapers
 from . import options as opt
 from .session import Options, Session, amount_of, in_session, parse_receivable
 

@@ -10,16 +10,16 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from client.errors import InputError
-from client.paper_file import FiledPapers, append_papers
-from client.papers import SALT_BYTES, DeliveryPaper, Papers
-from client.submission import Draft
 from registry.identifiers import ReceivableId
 from registry.limits import QUANTITY_MAX
 from registry.operations import CancelReceivable, Confirm, RaiseDispute, ResolveDispute
 from registry.operations.existence import Defence, DisputeReason, HolderShare
 from registry.receivable import ConfirmationKind
 
+from ..errors import InputError
+from ..paper_file import FiledPapers, append_papers
+from ..papers import SALT_BYTES, DeliveryPaper, Papers
+from ..submission import Draft
 from . import options as opt
 from .session import (
     Options,

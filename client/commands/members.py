@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from client.enrolment import NewMember, prepare_enrolment
-from client.errors import DirectoryError, InputError
-from client.keys import KEY_ENVIRONMENT_VARIABLE, create_key, passphrase_from_environment, read_key
-from client.submission import Draft
 from registry.errors import Code
 from registry.fingerprints import Numbering
 from registry.identifiers import BadIdentifier, parse_member_id
 from registry.operations.governance import Role
 
+from ..enrolment import NewMember, prepare_enrolment
+from ..errors import DirectoryError, InputError
+from ..keys import KEY_ENVIRONMENT_VARIABLE, create_key, passphrase_from_environment, read_key
+from ..submission import Draft
 from . import options as opt
 from . import output
 from .session import Options, Session, in_session

@@ -17,12 +17,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from client.errors import CallRefused, PapersMismatch, Unreachable
-from client.submission import EntryTurnedAway
 from registry.errors import Code, ProofInvalid, Reason, Reference
 from registry.identifiers import ID_BYTES, show_id
 from registry.money import show_amount
 from registry.receipt import Result
+
+from ..errors import CallRefused, PapersMismatch, Unreachable
+from ..submission import EntryTurnedAway
 
 
 class ExitCode(IntEnum):

@@ -11,15 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from client.answers import ByFingerprint, ById, ReceivableKey
-from client.errors import InputError
-from client.papers import date_of
-from client.verify import Head, ProvenStatus
 from registry.fingerprints import FingerprintKind, Numbering
 from registry.identifiers import show_id
 from registry.money import show_amount
 from registry.receivable import Receivable, StatusSummary, free_amount
 
+from ..answers import ByFingerprint, ById, ReceivableKey
+from ..errors import InputError
+from ..papers import date_of
+from ..verify import Head, ProvenStatus
 from . import options as opt
 from . import output
 from .session import Options, Session, debtor_identifier, in_session, member_id_of, parse_receivable

@@ -14,17 +14,6 @@ from typing import Any, TypeVar
 
 import typer
 
-from client.answers import ById, Forecast
-from client.connection import Identity
-from client.directory import Directory, MemberFiles, read_directory
-from client.errors import DirectoryError, InputError
-from client.keys import passphrase_from_environment
-from client.papers import Papers
-from client.registry_client import RegistryClient
-from client.submission import Draft, Submitter
-from client.trust import read_checkpoint, write_checkpoint
-from client.verify import ProvenReceipt, ProvenStatus
-from client.wallet import Wallet
 from registry.errors import Code
 from registry.fingerprints import FingerprintKey
 from registry.genesis import Genesis
@@ -33,6 +22,17 @@ from registry.money import BadAmount, parse_amount
 from registry.operations import TYPE_BY_CLASS
 from registry.receivable import Receivable, StatusSummary
 
+from ..answers import ById, Forecast
+from ..connection import Identity
+from ..directory import Directory, MemberFiles, read_directory
+from ..errors import DirectoryError, InputError
+from ..keys import passphrase_from_environment
+from ..papers import Papers
+from ..registry_client import RegistryClient
+from ..submission import Draft, Submitter
+from ..trust import read_checkpoint, write_checkpoint
+from ..verify import ProvenReceipt, ProvenStatus
+from ..wallet import Wallet
 from . import output
 
 T = TypeVar("T")
