@@ -63,6 +63,7 @@ from .round_state import (
     OwnValueBuilt,
     Propose,
     RoundStarted,
+    RoundState,
     StartTimer,
     Step,
     TimerFired,
@@ -343,10 +344,14 @@ class Driver:
     def _offer(self, state: HeightState, event: Event) -> bool:
         """Apply the rule that the event enables; whether it was enabled."""
         before = state.rules
-        state.rules, outputs = apply(before, event)
+        state.rules, outputs = self._apply_rule(before, event)
         for output in outputs:
             self._perform(state, output)
         return bool(outputs) or state.rules != before
+
+    def _apply_rule(self, rules: RoundState, event: Event) -> tuple[RoundState, tuple[Output, ...]]:
+        """The paper's rules; a method of its own, so that the simulator can be tried on a core with a broken rule."""
+        return apply(rules, event)
 
     def _perform(self, state: HeightState, output: Output) -> None:
         match output:

@@ -1,11 +1,11 @@
 """What a node says again, so that what one correct node has, all get.
 
 Guarantees: after a fault heals, one repetition by each correct node is enough for the others to follow: the repeated messages
-prove the present round (the precommits or messages that opened it), restate the own part in it, and carry the polka and the value
-that a lock or a re-proposal stands on. When to repeat, and to whom, is left to the driver.
+prove the present round (the precommits or messages that opened it), restate what was said in it, by whomever, so that two
+nodes without a link between them hear each other through a third, and carry the polka and the value that a lock or a
+re-proposal stands on. A network without faults is through with a round before anything is repeated. When to repeat, and to
+whom, is left to the driver.
 """
-
-from collections.abc import Iterable
 
 from .certificate import Certificate
 from .height_state import HeightState
@@ -21,8 +21,8 @@ def repeated_messages(height: HeightState, own_id: NodeId | None) -> list[Repeat
     if height.rules.step is Step.NEW_HEIGHT:
         return []
     messages: list[Repeated] = [*height.votes.certificates()[:1], *_opening_votes(height)]
-    messages += _own_proposal(height, own_id)
-    messages += _own_votes(height, own_id)
+    messages += _proposal(height, own_id)
+    messages += _votes(height, own_id)
     if height.rules.round >= height.limits.resend_values_from_round:
         messages += _valid_value(height)
     return list(dict.fromkeys(messages))
@@ -39,38 +39,36 @@ def value_message(height: HeightState, block_hash: BlockHash) -> list[ValueMessa
     return [] if value is None else [ValueMessage(height.height, block_hash, value.payload)]
 
 
-def _opening_votes(height: HeightState) -> Iterable[Vote]:
-    """The round's certificate: why we are in this round, and not in the one before."""
-    round = height.rules.round
-    before = height.votes.votes(round - 1, VoteType.PRECOMMIT)
-    if before.has_any_quorum():
-        return list(before.first.values())
-    prevotes, precommits = (height.votes.votes(round, vote_type) for vote_type in VoteType)
-    return [*prevotes.first.values(), *precommits.first.values()] if round > 0 else []
+def _opening_votes(height: HeightState) -> list[Vote]:
+    """The round's certificate: why we have left the round before. A skip is proven by the votes of this round."""
+    before = height.votes.votes(height.rules.round - 1, VoteType.PRECOMMIT)
+    return list(before.first.values()) if before.has_any_quorum() else []
 
 
-def _own_proposal(height: HeightState, own_id: NodeId | None) -> list[Repeated]:
+def _proposal(height: HeightState, own_id: NodeId | None) -> list[Repeated]:
+    """The round's proposal; its value from the proposer only, since others ask for what they lack."""
     held = height.proposals.get(height.rules.round)
-    if held is None or held.proposal.validator != own_id:
+    if held is None:
         return []
     proposal = held.proposal
-    messages: list[Repeated] = [proposal, *value_message(height, proposal.block_hash)]
+    messages: list[Repeated] = [proposal]
+    if proposal.validator == own_id:
+        messages += value_message(height, proposal.block_hash)
     if proposal.valid_round != NO_ROUND:
         messages += polka_votes(height, proposal.valid_round, proposal.block_hash)
     return messages
 
 
-def _own_votes(height: HeightState, own_id: NodeId | None) -> list[Vote]:
-    """Those of this round; and those of the last, which may be what the others lack to follow us."""
-    if own_id is None:
-        return []
-    own: list[Vote] = []
-    for round in (height.rules.round - 1, height.rules.round):
-        for vote_type in VoteType:
-            vote = height.votes.votes(round, vote_type).first.get(own_id)
-            if vote is not None:
-                own.append(vote)
-    return own
+def _votes(height: HeightState, own_id: NodeId | None) -> list[Vote]:
+    """All of this round; and our own of the last, which may be what the others lack to follow us."""
+    votes: list[Vote] = []
+    for vote_type in VoteType:
+        last = height.votes.votes(height.rules.round - 1, vote_type).first
+        if own_id is not None and own_id in last:
+            votes.append(last[own_id])
+        held = height.votes.votes(height.rules.round, vote_type)
+        votes += [*held.first.values(), *held.second.values()]
+    return votes
 
 
 def _valid_value(height: HeightState) -> list[Repeated]:

@@ -43,6 +43,7 @@ from tests.consensus.builders import (
     payload,
     precommit,
     prevote,
+    proposal,
     value_received,
 )
 
@@ -68,11 +69,20 @@ def test_a_resting_node_repeats_nothing() -> None:
     assert resend(Node()) == []
 
 
-def test_the_own_votes_are_repeated() -> None:
+def test_what_was_said_in_the_round_is_repeated_by_whomever() -> None:
     node = Node()
     node.propose("x")
     node.prevotes("x", B, C)
-    assert said(resend(node)) == [prevote(A, "x"), precommit(A, "x")]
+    votes = [prevote(A, "x"), prevote(B, "x"), prevote(C, "x"), precommit(A, "x")]
+    assert said(resend(node)) == [proposal("x"), *votes]
+
+
+def test_both_votes_of_an_equivocator_are_repeated() -> None:
+    node = Node()
+    node.start()
+    node.prevotes("x", B)
+    node.prevotes("y", B)
+    assert said(resend(node)) == [prevote(B, "x"), prevote(B, "y")]
 
 
 def test_the_proposer_repeats_proposal_and_value() -> None:
@@ -137,17 +147,18 @@ def test_the_resend_timer_repeats_and_sets_itself_again() -> None:
     node = Node()
     node.propose("x")
     effects = node.feed(elapsed(TimeoutKind.RESEND))
-    assert said(effects) == [prevote(A, "x")]
+    assert said(effects) == [proposal("x"), prevote(A, "x")]
     assert of_type(effects, SetTimer) == [
         SetTimer(Timeout(1, 0, TimeoutKind.RESEND), TIMING.timeout_ms(TimeoutKind.RESEND, 0))
     ]
     assert node.feed(elapsed(TimeoutKind.RESEND, round=1), ResendDue(1, 1), ResendDue(2, 0)) == []
 
 
-def test_an_observer_repeats_what_opened_its_round_only() -> None:
+def test_an_observer_passes_on_what_it_heard() -> None:
     node = Node(own_id=None)
     node.propose("x")
-    assert resend(node) == []
+    node.prevotes("x", C)
+    assert said(resend(node)) == [proposal("x"), prevote(C, "x")]
 
 
 def test_a_missing_value_is_asked_for_again() -> None:
@@ -241,7 +252,7 @@ def test_a_replay_asks_for_nothing_that_is_done_and_repeats_what_was_said() -> N
     node.propose("x")
     effects = replayed(node).outstanding()
     assert of_type(effects, SignAndSend) == []
-    assert said(effects) == [prevote(A, "x")]
+    assert said(effects) == [proposal("x"), prevote(A, "x")]
 
 
 def test_a_vote_that_was_not_signed_before_the_crash_is_signed_after_it() -> None:

@@ -1,0 +1,375 @@
+"""The table of CONSENSUS.md as plays: who does what to the consortium, and what must have come of it.
+
+Each takes one seed. `arrange` sets the faults, the consortium is played until `faults_ms` with safety judged at every step,
+then heals and must recover; `judge` asks for what the table expects beyond that. A new row is a function and a line in
+`SCENARIOS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from consensus.messages import Proposal, ValueMessage, Vote, VoteType
+from node.executor import validators_of
+from tests.simulation import byzantine
+from tests.simulation.consortium import Consortium, Outcome, replay_chain
+from tests.simulation.network import LinkFaults, Packet
+from tests.simulation.simulated_node import Build
+
+FAULTY = "exporter-1"
+"""The Byzantine node of the scenarios with one. Its turn to propose comes at heights 1, 5, 9 ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One row of the table."""
+
+    number: str
+    name: str
+    arrange: Callable[[Consortium], None]
+    judge: Callable[[Consortium, Outcome], None]
+    faults_ms: int = 8_000
+    entries: int = 8
+    faulty: tuple[str, ...] = ()
+
+
+def play(
+    scenario: Scenario, seed: int, build: Build | None = None, words: list[str] | None = None
+) -> Outcome:
+    """Play a scenario. Raises OracleViolation, NotRecovered, or what `judge` asserts; `words` takes the trace."""
+    consortium = Consortium(seed, faulty=scenario.faulty, build=build)
+    consortium.world.lines = words
+    scenario.arrange(consortium)
+    consortium.start()
+    consortium.submit(scenario.entries, scenario.faults_ms)
+    consortium.play_until(scenario.faults_ms)
+    consortium.recover()
+    replay_chain(consortium)
+    outcome = consortium.outcome()
+    scenario.judge(consortium, outcome)
+    return outcome
+
+
+def nothing_more(consortium: Consortium, outcome: Outcome) -> None:
+    """Safety and recovery say it all."""
+
+
+def decides_during_the_faults(consortium: Consortium, outcome: Outcome) -> None:
+    """A quorum is there all the time, so heights are decided all the time."""
+    assert outcome.height_at_healing >= 2, outcome
+
+
+# --- 1: all honest ---------------------------------------------------------------------------------------------------
+
+
+def all_honest(consortium: Consortium) -> None:
+    # Half of the expected delay on average; a quarter of the messages take as long as the slowest may.
+    consortium.network.faults = LinkFaults(0, 100)
+
+
+def round_0_only(consortium: Consortium, outcome: Outcome) -> None:
+    assert set(outcome.rounds.values()) == {0}, outcome.rounds
+    assert outcome.height_at_healing >= 4
+
+
+# --- 2: proposer down ------------------------------------------------------------------------------------------------
+
+
+def proposer_down(consortium: Consortium) -> None:
+    name = consortium.world.random.choice(consortium.names)
+    consortium.at(500, lambda: consortium.crash(name))
+
+
+def round_1_decides(consortium: Consortium, outcome: Outcome) -> None:
+    during = [round for height, round in outcome.rounds.items() if height <= outcome.height_at_healing]
+    assert set(during) <= {0, 1}, during
+    assert 1 in during, "the absent node's turn never came"
+
+
+# --- 3: crashes ------------------------------------------------------------------------------------------------------
+
+
+def some_crash(count: int) -> Callable[[Consortium], None]:
+    def arrange(consortium: Consortium) -> None:
+        for name in consortium.world.random.sample(consortium.names, count):
+            consortium.at(consortium.world.random.randint(0, 1_500), lambda n=name: consortium.crash(n))  # type: ignore[misc]
+
+    return arrange
+
+
+def stalls_without_a_quorum(consortium: Consortium, outcome: Outcome) -> None:
+    # Both are dead after 1.5 s; what was under way is decided or not, and nothing follows it.
+    assert outcome.height_at_healing <= 6
+    assert outcome.height > outcome.height_at_healing
+
+
+# --- 4: partitions ---------------------------------------------------------------------------------------------------
+
+
+def partition(sides: str) -> Callable[[Consortium], None]:
+    def arrange(consortium: Consortium) -> None:
+        names = consortium.names
+        consortium.world.random.shuffle(names)
+        at_ms = consortium.world.random.randint(300, 2_000)
+
+        def cut() -> None:
+            match sides:
+                case "2-2":
+                    consortium.network.partition((names[0], names[1]), (names[2], names[3]))
+                case "3-1":
+                    consortium.network.partition((names[0], names[1], names[2]), (names[3],))
+                case "ring":
+                    # Each reaches its two neighbours only.
+                    consortium.network.cut = {
+                        pair: None
+                        for one, other in ((0, 2), (1, 3))
+                        for pair in ((names[one], names[other]), (names[other], names[one]))
+                    }
+                case _:
+                    consortium.network.cut = {(names[0], names[1]): None, (names[2], names[1]): None}
+
+        consortium.at(at_ms, cut)
+
+    return arrange
+
+
+def halves(consortium: Consortium) -> None:
+    partition("2-2")(consortium)
+    # What was under way at the cut, at 2 s at the latest, has arrived after another second.
+    consortium.at(3_000, lambda: consortium.marks.update(height=consortium.oracles.height))
+
+
+def halves_decide_nothing(consortium: Consortium, outcome: Outcome) -> None:
+    assert outcome.height_at_healing == consortium.marks["height"], "half of the consortium decided something"
+
+
+# --- 5: late proposals -----------------------------------------------------------------------------------------------
+
+
+def late_proposals_of_round_0(consortium: Consortium) -> None:
+    def rule(sender: str, receiver: str, packet: Packet) -> int | None:
+        late = isinstance(packet, Proposal) and packet.round == 0 and packet.height % 2 == 0
+        return 1_500 if late else 0
+
+    consortium.network.rules.append(rule)
+
+
+def nil_round_then_decision(consortium: Consortium, outcome: Outcome) -> None:
+    # The re-sent proposal of a proposer is late as well.
+    late = [r for h, r in outcome.rounds.items() if h % 2 == 0 and h <= outcome.height_at_healing]
+    assert late, outcome
+    assert all(round >= 1 for round in late), outcome.rounds
+
+
+def one_node_gets_everything_late_but_votes(consortium: Consortium) -> None:
+    behind = consortium.names[0]
+
+    def rule(sender: str, receiver: str, packet: Packet) -> int | None:
+        return 900 if receiver == behind and isinstance(packet, Proposal | ValueMessage) else 0
+
+    consortium.network.rules.append(rule)
+
+
+# --- 6: one node locked alone ----------------------------------------------------------------------------------------
+
+
+def one_node_locked_alone(consortium: Consortium) -> None:
+    """At height 2, round 0, one node alone sees the polka, locks, and is cut off; another never sees the proposal."""
+    proposer = validators_of(consortium.genesis).proposer(2, 0)
+    others = [name for name in consortium.names if name != proposer]
+    locked, blind = consortium.world.random.sample(others, 2)
+
+    def rule(sender: str, receiver: str, packet: Packet) -> int | None:
+        match packet:
+            case Proposal(height=2, round=0) if receiver == blind:
+                return None
+            case Vote(height=2, round=0) if packet.validator == locked:
+                if packet.type is VoteType.PRECOMMIT and packet.block_hash is not None:
+                    consortium.marks["locked"] = 1
+                    rest = tuple(name for name in consortium.names if name != locked)
+                    consortium.network.partition((locked,), rest)
+                return None
+        return 0
+
+    consortium.network.rules.append(rule)
+
+
+def the_lock_was_overcome(consortium: Consortium, outcome: Outcome) -> None:
+    assert consortium.marks["locked"] == 1, "nobody was locked"
+    assert outcome.rounds[2] >= 1
+    decides_during_the_faults(consortium, outcome)
+
+
+# --- 7: hidden lock --------------------------------------------------------------------------------------------------
+
+
+def hidden_lock(consortium: Consortium) -> None:
+    consortium.corrupt(FAULTY, byzantine.LockHider)
+    consortium.network.faults = LinkFaults(1, 60, loss=0.02)
+
+
+# --- 8, 9: equivocation ----------------------------------------------------------------------------------------------
+
+
+def two_proposals(consortium: Consortium) -> None:
+    consortium.corrupt(FAULTY, byzantine.SplitProposer)
+
+
+def double_votes(consortium: Consortium) -> None:
+    consortium.corrupt(FAULTY, byzantine.DoubleVoter)
+
+
+def evidence_is_on_the_record_once(consortium: Consortium, outcome: Outcome) -> None:
+    assert outcome.accused == (FAULTY,), outcome
+    recorded: list[bytes] = []
+    node = consortium.honest[0]
+    with node.store.read() as snapshot:
+        recorded = [
+            evidence_id for evidence_id in consortium.oracles.evidence if snapshot.has_evidence(evidence_id)
+        ]
+    assert recorded, "no block carries evidence"
+
+
+# --- 12: votes before their value ------------------------------------------------------------------------------------
+
+
+def values_are_lost(consortium: Consortium) -> None:
+    """No value reaches one node unasked, and the proposals of some rounds neither."""
+    starved = consortium.world.random.choice(consortium.names)
+    asked: dict[tuple[str, str], int] = {}
+
+    def rule(sender: str, receiver: str, packet: Packet) -> int | None:
+        match packet:
+            case ValueMessage() if receiver == starved:
+                asked_for = asked.get((sender, packet.block_hash.hex()), 0)
+                return 0 if asked_for else None
+            case _ if sender == starved and hasattr(packet, "peer"):
+                asked[receiver, packet.block_hash.hex()] = 1
+        return 0
+
+    consortium.network.rules.append(rule)
+
+
+# --- 13: floods ------------------------------------------------------------------------------------------------------
+
+
+def flood(consortium: Consortium) -> None:
+    consortium.corrupt(FAULTY, byzantine.Flooder)
+
+
+# --- 14: invalid blocks ----------------------------------------------------------------------------------------------
+
+
+def wrong_roots(consortium: Consortium) -> None:
+    consortium.corrupt(FAULTY, byzantine.InvalidProposer)
+
+
+def stale_times(consortium: Consortium) -> None:
+    # Its blocks are sound, but of an hour ago or of the next hour.
+    offset_ms = consortium.world.random.choice((-3_600_000, 3_600_000))
+    consortium.nodes[FAULTY].clock_offset_ms = offset_ms
+
+
+def no_block_of_the_faulty(consortium: Consortium, outcome: Outcome) -> None:
+    turns = [h for h in outcome.rounds if h % 4 == 1 and h <= outcome.height_at_healing]
+    assert turns, "its turn never came"
+    assert all(outcome.rounds[height] >= 1 for height in turns), outcome.rounds
+
+
+# --- 16: crashes at persistence points -------------------------------------------------------------------------------
+
+
+def crash_at_a_persistence_point(consortium: Consortium) -> None:
+    """One node dies at the n-th moment before or after something reaches its disk; n is the seed's."""
+    random = consortium.world.random
+    node = consortium.nodes[random.choice(consortium.names)]
+    node.points.die_at = 1 + consortium.world.seed % 120
+    node.restart_after_ms = random.choice((1, 200, 1_500))
+    consortium.network.faults = LinkFaults(1, random.choice((30, 150)), loss=random.choice((0.0, 0.05)))
+
+
+def everybody_crashes_again_and_again(consortium: Consortium) -> None:
+    random = consortium.world.random
+    for node in consortium.nodes.values():
+        node.restart_after_ms = random.choice((1, 100, 700))
+        for _ in range(4):
+
+            def doom(node=node) -> None:  # type: ignore[no-untyped-def]
+                node.points.die_at = node.points.passed + random.randint(1, 12)
+
+            consortium.at(random.randint(0, 7_000), doom)
+    consortium.network.faults = LinkFaults(1, 120, loss=0.03)
+
+
+# --- Everything at once ----------------------------------------------------------------------------------------------
+
+
+def chaos(consortium: Consortium) -> None:
+    """What the seed draws of all faults above, with or without a liar, and clocks that are wrong."""
+    random = consortium.world.random
+    consortium.network.faults = LinkFaults(
+        1,
+        random.choice((50, 300, 1_200)),
+        loss=random.choice((0.0, 0.05, 0.25)),
+        duplication=random.choice((0.0, 0.1)),
+    )
+    if consortium.oracles.faulty:
+        consortium.corrupt(FAULTY, random.choice(LIARS))
+    for node in consortium.nodes.values():
+        node.restart_after_ms = random.randint(1, 2_000)
+        if consortium.world.chance(0.4):
+            node.points.die_at = random.randint(1, 150)
+    for _ in range(random.randint(0, 3)):
+        partition(random.choice(("2-2", "3-1", "ring", "one-way")))(consortium)
+        consortium.at(random.randint(2_500, 7_500), consortium.network.cut.clear)
+    if consortium.world.chance(0.3):
+        skewed = consortium.nodes[random.choice(consortium.names)]
+        skewed.clock_offset_ms = random.choice((-600_000, -2_000, 2_000, 600_000))
+
+
+LIARS: tuple[Callable[..., byzantine.Liar], ...] = (
+    byzantine.DoubleVoter,
+    byzantine.NilVoter,
+    byzantine.LockHider,
+    byzantine.LateProposer,
+    byzantine.SplitProposer,
+    byzantine.InvalidProposer,
+    byzantine.Flooder,
+)
+
+ONE_LIAR = (FAULTY,)
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("1", "all honest", all_honest, round_0_only),
+    Scenario("2", "proposer down", proposer_down, round_1_decides, faults_ms=12_000, entries=12),
+    Scenario("3a", "f crashed", some_crash(1), decides_during_the_faults),
+    Scenario("3b", "f+1 crashed", some_crash(2), stalls_without_a_quorum),
+    Scenario("4a", "partition 2-2", halves, halves_decide_nothing),
+    Scenario("4b", "partition 3-1", partition("3-1"), decides_during_the_faults),
+    Scenario("4c", "partition ring", partition("ring"), decides_during_the_faults),
+    Scenario("4d", "links cut one way", partition("one-way"), decides_during_the_faults),
+    Scenario(
+        "5a", "proposal later than its timeout", late_proposals_of_round_0, nil_round_then_decision, 12_000
+    ),
+    Scenario(
+        "5b",
+        "late proposal, precommits first",
+        one_node_gets_everything_late_but_votes,
+        decides_during_the_faults,
+    ),
+    Scenario("6", "one node locked alone", one_node_locked_alone, the_lock_was_overcome),
+    Scenario("7", "hidden lock", hidden_lock, decides_during_the_faults, faulty=ONE_LIAR),
+    Scenario(
+        "8", "two proposals of one proposer", two_proposals, evidence_is_on_the_record_once, faulty=ONE_LIAR
+    ),
+    Scenario("9", "double votes", double_votes, evidence_is_on_the_record_once, faulty=ONE_LIAR),
+    Scenario("12", "votes before their value", values_are_lost, decides_during_the_faults),
+    Scenario("13", "floods", flood, decides_during_the_faults, faulty=ONE_LIAR),
+    Scenario("14a", "wrong state root", wrong_roots, no_block_of_the_faulty, 12_000, faulty=ONE_LIAR),
+    Scenario("14b", "stale time", stale_times, no_block_of_the_faulty, 12_000),
+    Scenario("16a", "crash at a persistence point", crash_at_a_persistence_point, nothing_more),
+    Scenario("16b", "everybody crashes again and again", everybody_crashes_again_and_again, nothing_more),
+    Scenario("chaos", "all faults, all honest", chaos, nothing_more),
+    Scenario("chaos-liar", "all faults, one liar", chaos, nothing_more, faulty=ONE_LIAR),
+)
