@@ -22,9 +22,10 @@ LienId = NewType("LienId", bytes)
 EntryId = NewType("EntryId", bytes)
 
 ID_BYTES: Final = 32
-# The libraries' checks also take separators, lower case, other scripts' digits and, for an LEI, any length.
+# The libraries' checks also take separators, lower case, other scripts' digits and, for an LEI, any length and the check
+# digits 00, 01 and 99, which would give some bodies a second right number.
 _USCC_FORM: Final = re.compile("[0-9]{8}[0-9A-HJ-NPQRTUWXY]{10}")
-_LEI_FORM: Final = re.compile("[0-9A-Z]{18}[0-9]{2}")
+_LEI_FORM: Final = re.compile("[0-9A-Z]{18}(0[2-9]|[1-8][0-9]|9[0-8])")
 _CHECK_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
