@@ -205,12 +205,9 @@ def consistency_proof_from(reader: NodeReader, old_size: int, new_size: int) -> 
 def _path(reader: NodeReader, size: int, level: int, index: int) -> tuple[bytes, ...]:
     path = []
     while index > 0 or 1 << level < size:
-        sibling = index ^ 1
-        start = sibling << level
-        if start + (1 << level) <= size:
-            path.append(_stored(reader, level, sibling))
-        elif start < size:
-            path.append(_folded(_complete_subtrees(reader, start, size)))
+        start = (index ^ 1) << level
+        if start < size:
+            path.append(_folded(_complete_subtrees(reader, start, min(start + (1 << level), size))))
         # Otherwise the node is the odd last one of its level, and is promoted.
         level += 1
         index >>= 1

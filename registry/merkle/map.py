@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from ..errors import InvariantViolation, StoreCorrupt
 from .map_page import (
@@ -21,6 +21,7 @@ from .map_page import (
     EMPTY,
     PATH_NIBBLES_MAX,
     ROOT,
+    SLOT_NODE,
     Page,
     Slot,
     decode_page,
@@ -61,7 +62,9 @@ __all__ = [
     "verify_inclusion",
 ]
 
-_NIBBLE = tuple(bytes((nibble,)) for nibble in range(16))
+_NIBBLE: Final = tuple(bytes((nibble,)) for nibble in range(16))
+# By place of a nibble in the key: its byte, and how far to shift that.
+_NIBBLE_AT: Final = tuple((place // 2, 0 if place % 2 else 4) for place in range(2 * HASH_BYTES))
 
 
 class PageReader(Protocol):
@@ -138,8 +141,7 @@ class _Batch:
 
     def changes_of(self, page: Page, path: bytes, first: int, end: int) -> dict[int, Slot]:
         """New contents of the page's slots that a range of updates, all under `path`, changes."""
-        byte, odd = divmod(len(path), 2)
-        shift = 0 if odd else 4
+        byte, shift = _NIBBLE_AT[len(path)]
         keys = self.keys
         changes: dict[int, Slot] = {}
         while first < end:
@@ -147,24 +149,27 @@ class _Batch:
             after = first + 1
             while after < end and keys[after][byte] >> shift & 15 == slot:
                 after += 1
-            old = page.slot(slot)
-            if isinstance(old, bytes) and old:
-                new = self.update_page(path + _NIBBLE[slot], old, first, after)
-            elif after - first == 1:
-                new = self.update_leaf(path + _NIBBLE[slot], old, first)
+            if below := page.cells[SLOT_NODE[slot]]:
+                new = self.update_page(path + _NIBBLE[slot], below, first, after)
+                if new != below:
+                    changes[slot] = new
             else:
-                new = self.grow_page(path + _NIBBLE[slot], old, first, after)
-            if new != old:
-                changes[slot] = new
+                old = page.slot(slot)
+                new = self.update_leaf(path + _NIBBLE[slot], old, first, after)
+                if new != old:
+                    changes[slot] = new
             first = after
         return changes
 
-    def update_leaf(self, path: bytes, old: Slot, at: int) -> Slot:
-        """Apply one update to a slot that is empty or a leaf; returns its new content."""
-        key_hash, value_hash = self.keys[at], self.values[at]
-        if not old or old[0] == key_hash:
-            return EMPTY if value_hash is None else (key_hash, value_hash)
-        return old if value_hash is None else self.grow_page(path, old, at, at + 1)
+    def update_leaf(self, path: bytes, old: Slot, first: int, end: int) -> Slot:
+        """Apply updates to a slot that is empty or a leaf; returns its new content."""
+        if end - first == 1:
+            key_hash, value_hash = self.keys[first], self.values[first]
+            if not old or old[0] == key_hash:
+                return EMPTY if value_hash is None else (key_hash, value_hash)
+            if value_hash is None:
+                return old
+        return self.grow_page(path, old, first, end)
 
     def grow_page(self, path: bytes, old: Slot, first: int, end: int) -> Slot:
         """Apply updates to a slot that is empty or a leaf, and put a page there if it then has several keys."""
@@ -193,9 +198,9 @@ class _Batch:
         return page_hash
 
 
-def _nibble(key_hash: bytes, position: int) -> int:
-    byte = key_hash[position >> 1]
-    return byte & 15 if position & 1 else byte >> 4
+def _nibble(key_hash: bytes, place: int) -> int:
+    byte, shift = _NIBBLE_AT[place]
+    return key_hash[byte] >> shift & 15
 
 
 def prove(reader: PageReader, key_hash: bytes) -> MapProof:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import StoreCorrupt
-from registry.merkle.map import apply_updates, current_root, prove
-from registry.merkle.map_page import PAGE_BYTES_MAX, decode_page
+from registry.merkle.map import PLACEHOLDER, apply_updates, current_root, prove
+from registry.merkle.map_page import PAGE_BYTES_MAX, decode_page, empty_page, encode_page
 
 FIRST, SECOND, FAR = b"\x12" * 32, b"\x13" * 32, b"\xf0" * 32
 BELOW = b"\x01"  # the page that holds FIRST and SECOND
@@ -76,13 +76,46 @@ def test_pages_that_are_not_asked_for_are_not_read(pages: Any) -> None:
     assert current_root(pages) == root
 
 
-def test_a_page_below_the_last_nibble_is_corruption(memory_pages: Any) -> None:
-    """A store that names pages for ever must not be followed for ever."""
+def test_pages_are_not_followed_below_the_last_nibble(memory_pages: Any) -> None:
+    """A store whose pages are well sealed and lead ever further down."""
     pages = memory_pages()
-    pages.update({bytes(32): bytes(32), bytes(31) + b"\x01": bytes(32)})
-    looped = memory_pages()
-    looped.page = lambda path: pages.page(path[:63]) if len(path) < 63 else pages.page(b"")
-    refused(looped, bytes(32))
+    below = b"?" * 32
+    for depth in reversed(range(66)):
+        page = empty_page()
+        page_hash = page.change({0: below})
+        pages.stored[bytes(depth)] = encode_page(page, page_hash)
+        below = page_hash
+    assert refused(pages, bytes(32)).details["path"] == bytes(64)
+
+
+def test_a_page_of_one_leaf_is_refused_below_the_root(memory_pages: Any) -> None:
+    """Its leaf belongs into the page above: two ways to store one map would be one too many."""
+    pages = memory_pages()
+    page = empty_page()
+    leaf_hash = page.change({2: (FIRST, b"1" * 32)})
+    pages.stored[BELOW] = encode_page(page, leaf_hash)
+    page = empty_page()
+    pages.stored[b""] = encode_page(page, page.change({1: leaf_hash}))
+    assert refused(pages, FIRST).details["path"] == BELOW
+
+
+def test_an_empty_root_page_is_refused(memory_pages: Any) -> None:
+    """The empty map is stored as nothing, and as nothing else."""
+    pages = memory_pages()
+    pages.stored[b""] = encode_page(empty_page(), PLACEHOLDER)
+    with pytest.raises(StoreCorrupt, match="impossible bitmaps"):
+        current_root(pages)
+
+
+def test_a_leaf_in_a_slot_said_to_be_empty_is_refused(memory_pages: Any) -> None:
+    pages = memory_pages()
+    page = empty_page()
+    page.put(0, (FIRST, SECOND))
+    page.put(1, (SECOND, FIRST))
+    page.occupied = 1
+    pages.stored[b""] = encode_page(page, page.page_hash())
+    with pytest.raises(StoreCorrupt, match="impossible bitmaps"):
+        current_root(pages)
 
 
 @given(st.binary(max_size=PAGE_BYTES_MAX))

@@ -159,6 +159,16 @@ def test_a_true_leaf_of_another_place_shows_nothing(pages: Any) -> None:
     assert caught.value.details["bits"] == len(siblings)
 
 
+def test_an_absence_proof_with_the_siblings_of_presence_shows_no_presence(pages: Any) -> None:
+    """All that would be hashed is right; only the kind is wrong, and `other` would be ignored."""
+    siblings = prove(pages, ONE).siblings
+    with pytest.raises(ProofInvalid):
+        verify_inclusion(pages.root, ONE, b"1" * 32, AbsenceProof(siblings, None))
+    absence = prove(pages, IN_EMPTY_PLACE)
+    with pytest.raises(ProofInvalid):
+        verify_absence(pages.root, IN_EMPTY_PLACE, InclusionProof(absence.siblings))
+
+
 def test_everything_is_absent_from_the_empty_map(memory_pages: Any) -> None:
     proof = prove(memory_pages(), ONE)
     assert proof == AbsenceProof((), None)
@@ -194,19 +204,19 @@ def test_the_longest_proof_has_256_siblings_and_no_proof_has_more(memory_pages: 
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_parts_of_wrong_length_are_refused(length: int) -> None:
     wrong = bytes(length)
-    with pytest.raises(ProofInvalid):
+    with pytest.raises(ProofInvalid, match="sibling of wrong length"):
         InclusionProof((wrong,))
-    with pytest.raises(ProofInvalid):
+    with pytest.raises(ProofInvalid, match="sibling of wrong length"):
         AbsenceProof((wrong,), None)
-    with pytest.raises(ProofInvalid):
+    with pytest.raises(ProofInvalid, match="key_hash of wrong length"):
         OtherLeaf(wrong, bytes(32))
-    with pytest.raises(ProofInvalid):
+    with pytest.raises(ProofInvalid, match="value_hash of wrong length"):
         OtherLeaf(bytes(32), wrong)
-    with pytest.raises(ProofInvalid):
+    with pytest.raises(ProofInvalid, match="key_hash of wrong length"):
         verify_inclusion(PLACEHOLDER, wrong, bytes(32), InclusionProof(()))
-    with pytest.raises(ProofInvalid):
+    with pytest.raises(ProofInvalid, match="value_hash of wrong length"):
         verify_inclusion(PLACEHOLDER, bytes(32), wrong, InclusionProof(()))
-    with pytest.raises(ProofInvalid):
+    with pytest.raises(ProofInvalid, match="key_hash of wrong length"):
         verify_absence(PLACEHOLDER, wrong, AbsenceProof((), None))
 
 
@@ -261,6 +271,12 @@ def test_bytes_that_decode_encode_to_themselves(encoded: bytes) -> None:
     with suppress(ProofInvalid):
         accepted.append(encode_absence(decode_absence(encoded)))
     assert accepted in ([], [encoded])  # by one kind at most, and without slack
+
+
+def test_a_count_beyond_the_bytes_is_refused_before_anything_is_built() -> None:
+    with pytest.raises(ProofInvalid) as caught:
+        decode_inclusion(b"\x01\xff\xff" + bytes(64))
+    assert caught.value.details == {"expected": 3 + 65535 * 32, "found": 67}
 
 
 def test_only_hashes_are_asked_for(memory_pages: Any) -> None:
