@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from node.ports import SnapshotPort
+from node.preflight import Preflight
 from node.status import CallCode, CallRefused
 from pledgebook.v1 import ledger_pb2, registry_pb2
 from registry.block import decode_header
@@ -22,6 +23,7 @@ from registry.identifiers import ID_BYTES
 from registry.merkle.log import LeafTree, inclusion_proof_from
 from registry.merkle.map import InclusionProof, encode_absence, encode_inclusion, prove
 from registry.operations.fields import MEMBER_ID
+from registry.receipt import Result
 from registry.receivable import REFERENCE
 from registry.state import (
     EMPTY_PRIVATE_DIGEST,
@@ -222,3 +224,27 @@ def check_member_id(member_id: str) -> None:
         MEMBER_ID.decode(member_id, "member_id")
     except MalformedEntry as error:
         raise CallRefused(CallCode.BAD_REQUEST, error.message) from error
+
+
+def preflight_answer(judged: Preflight) -> registry_pb2.PreflightResponse:
+    """The judgement of an entry that was not submitted."""
+    return registry_pb2.PreflightResponse(
+        height=judged.height,
+        door_code=judged.door_code,
+        door_message=judged.door_message,
+        results=[_result_message(result) for result in judged.results],
+    )
+
+
+def _result_message(result: Result) -> registry_pb2.OperationResult:
+    message = registry_pb2.OperationResult(
+        code=str(result.code),
+        subject=result.subject,
+        reasons=[f"{reason.word} {reason.amount}" for reason in result.reasons],
+    )
+    if result.collided_with is not None:
+        message.collided_with = result.collided_with.subject
+        message.collided_height = result.collided_with.height
+        message.collided_entry = result.collided_with.entry_index
+        message.collided_operation = result.collided_with.operation_index
+    return message

@@ -166,9 +166,10 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         if len(request.entry) > ENTRY_BYTES_MAX:
             raise CallRefused(CallCode.BAD_REQUEST, f"an entry has at most {ENTRY_BYTES_MAX} bytes")
         self.api.entry_rate.take(caller.member_id, 1, self.api.clock.monotonic_ms())
-        return await asyncio.to_thread(
+        judged = await asyncio.to_thread(
             preflight, self.api.store, self.api.chain_id, request.entry, self.api.clock.now_ms()
         )
+        return reply.preflight_answer(judged)
 
     @streams
     async def WatchEvents(
@@ -205,7 +206,8 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
             raise CallRefused(CallCode.BAD_REQUEST, f"a purpose has at most {PURPOSE_CHARS_MAX} characters")
         self.api.query_rate.take(caller.member_id, len(keys), self.api.clock.monotonic_ms())
         self.api.metrics.status_queries.inc(len(keys))
-        self.api.query_log.add(kind, caller.member_id, purpose, keys)
+        named = [key.receivable_id or key.fingerprint.value for key in keys]
+        self.api.query_log.add(kind, caller.member_id, purpose, named)
 
     def _collect(
         self, pending: set[bytes], heights: Collection[int] | None

@@ -4,7 +4,7 @@ Guarantees: a peer is known by the pinned certificate that it proved in the TLS 
 stream must begin with a Hello of this chain and this protocol; one stream per peer, a newer one replacing the older.
 A frame that cannot be a message is counted and dropped; a peer that sends many of them is cut off.
 Back-pressure: a frame is handed over before the next one is read, so a receiver that waits slows only this peer.
-Leaves to others: what a frame means (`PeerHandler`, the runtime), reading blocks (`BlockSource`).
+Leaves to others: what a frame means (`PeerHandler`, the running node).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from grpc.aio import ServicerContext
 from structlog.typing import FilteringBoundLogger
 
 from consensus.errors import InvalidMessage
-from node.peers import PROTOCOL_VERSION
+from node.grpc_answers import certified_block
+from node.ports import StorePort
 from node.status import CallCode, CallRefused, abort
 from node.telemetry import Metrics
 from node.tls import authenticated_peer
-from node.wire import Received, read_frame
+from node.wire import Greeting, Received, read_frame, read_greeting
 from pledgebook.v1 import ledger_pb2, peer_pb2, peer_pb2_grpc
 
 HELLO_TIMEOUT_S = 10.0
@@ -35,8 +36,8 @@ FETCH_BYTES_MAX = 16 * 1024 * 1024
 class PeerHandler(Protocol):
     """Who takes what peers say."""
 
-    def hello(self) -> peer_pb2.Hello:
-        """This node's own greeting."""
+    def own_greeting(self) -> Greeting:
+        """How this node's own streams begin."""
         ...
 
     def peer_joined(self, peer: str, height: int) -> None:
@@ -48,14 +49,6 @@ class PeerHandler(Protocol):
         ...
 
 
-class BlockSource(Protocol):
-    """Committed blocks as they are stored."""
-
-    def certified_block(self, height: int) -> ledger_pb2.CertifiedBlock | None:
-        """The block with its certificate and receipts; None above the last committed height."""
-        ...
-
-
 class PeerService(peer_pb2_grpc.PeerServicer):
     """The server side of pledgebook.v1.Peer."""
 
@@ -63,13 +56,13 @@ class PeerService(peer_pb2_grpc.PeerServicer):
         self,
         pinned: Mapping[bytes, str],
         handler: PeerHandler,
-        blocks: BlockSource,
+        store: StorePort,
         metrics: Metrics,
         logger: FilteringBoundLogger,
     ) -> None:
         self._pinned = pinned
         self._handler = handler
-        self._blocks = blocks
+        self._store = store
         self._metrics = metrics
         self._logger = logger
         self._streams: dict[str, asyncio.Task[Any]] = {}
@@ -102,13 +95,17 @@ class PeerService(peer_pb2_grpc.PeerServicer):
             await abort(context, CallRefused(CallCode.BAD_REQUEST, "from_height must be at least 1"))
         sent_bytes = 0
         for height in range(request.from_height, request.from_height + min(request.count, FETCH_COUNT_MAX)):
-            block = await asyncio.to_thread(self._blocks.certified_block, height)
+            block = await asyncio.to_thread(self._read_block, height)
             if block is None:
                 return
             yield block
             sent_bytes += len(block.block)
             if sent_bytes >= FETCH_BYTES_MAX:
                 return
+
+    def _read_block(self, height: int) -> ledger_pb2.CertifiedBlock | None:
+        with self._store.read() as snapshot:
+            return certified_block(snapshot, height) if height <= snapshot.height else None
 
     async def _identify(self, context: ServicerContext[Any, Any]) -> str:
         peer = authenticated_peer(context.auth_context(), self._pinned)
@@ -126,11 +123,18 @@ class PeerService(peer_pb2_grpc.PeerServicer):
                 first = await anext(frames, None)
         except TimeoutError:
             first = None
-        problem = _wrong_with(first, peer, self._handler.hello())
-        if first is None or problem is not None:
-            self._logger.warning("peer_refused", peer=peer, reason=problem)
-            await abort(context, CallRefused(CallCode.WRONG_PEER, problem or "no Hello"))
-        self._handler.peer_joined(peer, first.hello.height)
+        problem = "no Hello within ten seconds"
+        if first is not None:
+            try:
+                greeting = read_greeting(first)
+                problem = _wrong_with(greeting, peer, self._handler.own_greeting())
+                if not problem:
+                    self._handler.peer_joined(peer, greeting.height)
+                    return
+            except InvalidMessage as error:
+                problem = str(error)
+        self._logger.warning("peer_refused", peer=peer, reason=problem)
+        await abort(context, CallRefused(CallCode.WRONG_PEER, problem))
 
     async def _take_frames(
         self, peer: str, frames: AsyncIterator[peer_pb2.PeerMessage], context: ServicerContext[Any, Any]
@@ -152,17 +156,14 @@ class PeerService(peer_pb2_grpc.PeerServicer):
             await self._handler.receive(peer, message)
 
 
-def _wrong_with(first: peer_pb2.PeerMessage | None, peer: str, own: peer_pb2.Hello) -> str | None:
-    """Why a stream that begins like this is refused; None when it fits."""
-    if first is None or first.WhichOneof("message") != "hello":
-        return "the first frame must be a Hello, within ten seconds"
-    hello = first.hello
-    if hello.node_id != peer:
-        return f"the certificate is {peer}'s but the Hello says {hello.node_id[:40]!r}"
-    if hello.chain_id != own.chain_id:
-        return f"the peer is on chain {hello.chain_id.hex()[:16]}, this node on {own.chain_id.hex()[:16]}"
-    if hello.protocol_version != PROTOCOL_VERSION:
-        return f"the peer speaks protocol {hello.protocol_version}, this node {PROTOCOL_VERSION}"
-    if hello.rules_version != own.rules_version:
-        return f"the peer keeps rules version {hello.rules_version}, this node {own.rules_version}"
-    return None
+def _wrong_with(greeting: Greeting, peer: str, own: Greeting) -> str:
+    """Why a stream that begins like this is refused; empty when it fits."""
+    if greeting.node_id != peer:
+        return f"the certificate is {peer}'s but the Hello says {greeting.node_id[:40]!r}"
+    if greeting.chain_id != own.chain_id:
+        return f"the peer is on chain {greeting.chain_id.hex()[:16]}, this node on {own.chain_id.hex()[:16]}"
+    if greeting.protocol_version != own.protocol_version:
+        return f"the peer speaks protocol {greeting.protocol_version}, this node {own.protocol_version}"
+    if greeting.rules_version != own.rules_version:
+        return f"the peer keeps rules version {greeting.rules_version}, this node {own.rules_version}"
+    return ""

@@ -6,8 +6,9 @@ told, and the rules are judged all the same, so that a party can see what it is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from node.ports import StorePort
-from pledgebook.v1 import registry_pb2
 from registry.admission import check_chain, check_freshness, check_right
 from registry.entry import Entry, Mode, decode_entry, verify_signatures
 from registry.errors import Code, EntryRefused, RuleViolation
@@ -16,27 +17,35 @@ from registry.rules import RULES, Judgement
 from registry.state import WorkingState
 
 
-def preflight(store: StorePort, chain_id: bytes, raw: bytes, now_ms: int) -> registry_pb2.PreflightResponse:
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The door's verdict, and one result per operation if the entry could be read, on the state at `height`."""
+
+    height: int
+    door_code: str
+    door_message: str
+    results: tuple[Result, ...]
+
+
+def preflight(store: StorePort, chain_id: bytes, raw: bytes, now_ms: int) -> Preflight:
     """The door's verdict on an entry and the result of each operation, at the last committed height."""
     with store.read() as snapshot:
-        response = registry_pb2.PreflightResponse(height=snapshot.height, door_code=str(Code.OK))
         try:
             entry = decode_entry(raw)
         except EntryRefused as refused:
-            response.door_code, response.door_message = str(refused.code), refused.message
-            return response
+            return Preflight(snapshot.height, str(refused.code), refused.message, ())
         state = WorkingState(snapshot)
         height = snapshot.height + 1
+        code, message = str(Code.OK), ""
         try:
             check_chain(entry, chain_id)
             verify_signatures(entry)
             check_right(state, entry, height)
             check_freshness(state, entry, now_ms)
         except EntryRefused as refused:
-            response.door_code, response.door_message = str(refused.code), refused.message
-        for result in _judge_operations(state, entry, chain_id, height, now_ms):
-            response.results.append(_message_of(result))
-        return response
+            code, message = str(refused.code), refused.message
+        results = _judge_operations(state, entry, chain_id, height, now_ms)
+        return Preflight(snapshot.height, code, message, tuple(results))
 
 
 def _judge_operations(
@@ -64,17 +73,3 @@ def _withheld(results: list[Result], operations: int) -> list[Result]:
     """An atomic entry stops at the operation that fails, and nothing else of it is applied."""
     nothing = Result(Code.NOT_APPLIED, b"", None, ())
     return [nothing] * (len(results) - 1) + results[-1:] + [nothing] * (operations - len(results))
-
-
-def _message_of(result: Result) -> registry_pb2.OperationResult:
-    message = registry_pb2.OperationResult(
-        code=str(result.code),
-        subject=result.subject,
-        reasons=[f"{reason.word} {reason.amount}" for reason in result.reasons],
-    )
-    if result.collided_with is not None:
-        message.collided_with = result.collided_with.subject
-        message.collided_height = result.collided_with.height
-        message.collided_entry = result.collided_with.entry_index
-        message.collided_operation = result.collided_with.operation_index
-    return message

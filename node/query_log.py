@@ -13,8 +13,6 @@ from collections.abc import Iterable
 
 from structlog.typing import FilteringBoundLogger
 
-from pledgebook.v1 import registry_pb2
-
 FLUSH_S = 0.25
 # One line of at most about 100 KB.
 QUERIES_PER_LINE_MAX = 500
@@ -29,10 +27,9 @@ class QueryLog:
         self._queries: list[tuple[str, str, str, list[str]]] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, kind: str, member: str, purpose: str, keys: Iterable[registry_pb2.ReceivableKey]) -> None:
-        """Note one query: `status` or `record`, who asks, why, and for what."""
-        named = [(key.receivable_id or key.fingerprint.value).hex()[:SHOWN_HEX_CHARS] for key in keys]
-        self._queries.append((kind, member, purpose, named))
+    def add(self, kind: str, member: str, purpose: str, keys: Iterable[bytes]) -> None:
+        """Note one query: `status` or `record`, who asks, why, and for which ids or fingerprints."""
+        self._queries.append((kind, member, purpose, [key.hex()[:SHOWN_HEX_CHARS] for key in keys]))
         if len(self._queries) >= QUERIES_PER_LINE_MAX:
             self.flush()
         elif self._timer is None:

@@ -33,7 +33,6 @@ from node.door import Door
 from node.engine import Engine, EngineSettings, EngineStatus, Received, WorkArrived
 from node.engine_thread import BridgedTransport, EngineThread, LoopBridge, LoopTimers
 from node.executor import Executor, ExecutorSettings
-from node.grpc_answers import certified_block
 from node.grpc_calls import Api, StreamSlots
 from node.grpc_ledger import LedgerService, software_version
 from node.grpc_registry import RegistryService
@@ -41,7 +40,6 @@ from node.http_api import NodeStatus, make_app
 from node.journal import Journal
 from node.members import StoredMembers
 from node.mempool import Mempool
-from node.outbox import Priority
 from node.peer_service import PeerService
 from node.peers import PROTOCOL_VERSION, PeerAddress, PeerNetwork
 from node.ports import Committed, Message
@@ -53,9 +51,18 @@ from node.store import Store
 from node.sync import Sync
 from node.telemetry import Metrics
 from node.tls import Identity
-from node.wire import EntriesGossiped, HeightClaimed, ValueWanted, frame_of
+from node.wire import (
+    EntriesGossiped,
+    Greeting,
+    HeightClaimed,
+    ValueWanted,
+    entries_frame,
+    frame_of,
+    greeting_frame,
+    height_frame,
+    value_wanted_frame,
+)
 from node.wire import Received as FromPeer
-from pledgebook.v1 import ledger_pb2, peer_pb2
 from registry.block import RULES_VERSION, decode_header
 from registry.genesis import Genesis
 
@@ -208,7 +215,7 @@ class RunningNode:
     def _make_servers(self) -> None:
         config, genesis = self._parts.config, self._parts.genesis
         pinned = {node.tls_certificate_der: node.node_id for node in genesis.nodes}
-        peer_service = PeerService(pinned, self, self, self._metrics, self._parts.logger)
+        peer_service = PeerService(pinned, self, self._parts.store, self._metrics, self._parts.logger)
         self._health = health_aio.HealthServicer()
         api = self._make_api()
         operators = frozenset(node.member for node in genesis.nodes)
@@ -263,12 +270,11 @@ class RunningNode:
         self._peers.send(peer, *frame_of(message))
 
     def _ask_value(self, height: int, block_hash: bytes) -> None:
-        wanted = peer_pb2.ValueRequest(height=height, block_hash=block_hash)
-        self._peers.broadcast(Priority.CONTROL, peer_pb2.PeerMessage(value_request=wanted))
+        self._peers.broadcast(*value_wanted_frame(height, block_hash))
 
     def greeting(self) -> Iterable[bytes]:
         """`peers.LinkUser`: how a stream of ours begins."""
-        return (peer_pb2.PeerMessage(hello=self.hello()).SerializeToString(),)
+        return (greeting_frame(self.own_greeting()).SerializeToString(),)
 
     def link_up(self, peer: str) -> None:
         """`peers.LinkUser`: from now on this peer hears us."""
@@ -292,14 +298,12 @@ class RunningNode:
         self._gossip_timer = None
         while batch := self._mempool.take_gossip(GOSSIP_BATCH_BYTES):
             self._gossiped_at = asyncio.get_running_loop().time()
-            entries = peer_pb2.PeerMessage(entries=peer_pb2.EntryBatch(entries=batch))
-            self._peers.broadcast(Priority.ENTRIES, entries)
+            self._peers.broadcast(*entries_frame(batch))
 
     async def _send_heartbeats(self) -> None:
         """Tell the peers how far we are: soon after a commit, and now and then."""
         while True:
-            heartbeat = peer_pb2.PeerMessage(heartbeat=peer_pb2.Heartbeat(height=self._feed.height))
-            self._peers.broadcast(Priority.CONTROL, heartbeat)
+            self._peers.broadcast(*height_frame(self._feed.height))
             self._refresh_status(await self._engine_thread.call(self._engine.status))
             await asyncio.sleep(HEARTBEAT_PAUSE_S)
             self._heartbeat_due.clear()
@@ -309,11 +313,11 @@ class RunningNode:
             except TimeoutError:
                 continue
 
-    # -- From the peers (peer_service.PeerHandler, BlockSource) --------------------------------------------------------
+    # -- From the peers (peer_service.PeerHandler) -------------------------------------------------------------------
 
-    def hello(self) -> peer_pb2.Hello:
+    def own_greeting(self) -> Greeting:
         """Who we are."""
-        return peer_pb2.Hello(
+        return Greeting(
             chain_id=self._parts.genesis.chain_id,
             node_id=self._parts.config.node_id,
             protocol_version=PROTOCOL_VERSION,
@@ -344,11 +348,6 @@ class RunningNode:
                 )
             case _:
                 assert_never(message)
-
-    def certified_block(self, height: int) -> ledger_pb2.CertifiedBlock | None:
-        """A committed block for a peer that catches up."""
-        with self._parts.store.read() as snapshot:
-            return certified_block(snapshot, height) if height <= snapshot.height else None
 
     # -- Sync's side of the engine ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ Leaves to others: transport (`peers`, `peer_service`) and meaning (the engine).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -44,6 +45,17 @@ class HeightClaimed:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """How a stream begins: who speaks, on which chain, in which version, and how far it is."""
+
+    chain_id: bytes
+    node_id: str
+    protocol_version: int
+    rules_version: int
+    height: int
+
+
 Received = Proposal | Vote | Certificate | ValueMessage | EntriesGossiped | ValueWanted | HeightClaimed
 
 
@@ -62,6 +74,48 @@ def frame_of(message: Message) -> tuple[Priority, peer_pb2.PeerMessage]:
             return Priority.PROPOSAL, peer_pb2.PeerMessage(value=value)
         case _:
             assert_never(message)
+
+
+def greeting_frame(greeting: Greeting) -> peer_pb2.PeerMessage:
+    """The first frame of a stream."""
+    hello = peer_pb2.Hello(
+        chain_id=greeting.chain_id,
+        node_id=greeting.node_id,
+        protocol_version=greeting.protocol_version,
+        rules_version=greeting.rules_version,
+        height=greeting.height,
+    )
+    return peer_pb2.PeerMessage(hello=hello)
+
+
+def entries_frame(entries: Sequence[bytes]) -> tuple[Priority, peer_pb2.PeerMessage]:
+    """Entries that this node has taken in."""
+    return Priority.ENTRIES, peer_pb2.PeerMessage(entries=peer_pb2.EntryBatch(entries=entries))
+
+
+def value_wanted_frame(height: int, block_hash: bytes) -> tuple[Priority, peer_pb2.PeerMessage]:
+    """A question for the bytes behind a hash."""
+    wanted = peer_pb2.ValueRequest(height=height, block_hash=block_hash)
+    return Priority.CONTROL, peer_pb2.PeerMessage(value_request=wanted)
+
+
+def height_frame(height: int) -> tuple[Priority, peer_pb2.PeerMessage]:
+    """How far this node is."""
+    return Priority.CONTROL, peer_pb2.PeerMessage(heartbeat=peer_pb2.Heartbeat(height=height))
+
+
+def read_greeting(frame: peer_pb2.PeerMessage) -> Greeting:
+    """The first frame of a peer's stream. Raises InvalidMessage."""
+    if frame.WhichOneof("message") != "hello":
+        raise InvalidMessage("the first frame must be a Hello", kind=frame.WhichOneof("message"))
+    hello = frame.hello
+    return Greeting(
+        hello.chain_id,
+        hello.node_id,
+        hello.protocol_version,
+        hello.rules_version,
+        _checked_height(hello.height),
+    )
 
 
 def read_frame(frame: peer_pb2.PeerMessage) -> Received:
