@@ -47,6 +47,8 @@ STORE_FORMAT: Final = 1
 MAP_BYTES: Final = 1 << 40
 READERS_MAX: Final = 1_024
 """Snapshots open at once, over all processes."""
+READERS_CHECKED_EVERY: Final = 256
+"""Heights. Reader processes that died with an open snapshot would keep replaced pages on disk for ever."""
 
 _TABLES: Final = (
     "meta",
@@ -199,7 +201,6 @@ class Store:
             except BaseException:
                 environment.close()
                 raise
-            # Readers that died without closing would keep replaced pages for ever.
             environment.reader_check()
             return store
 
@@ -250,6 +251,8 @@ class Store:
             self._put_many(transaction, "history", nodes)
             self._put_delta(transaction, record.delta)
             transaction.put(b"height", height, db=tables["meta"])
+        if record.height % READERS_CHECKED_EVERY == 0:
+            self._environment.reader_check()
 
     def close(self) -> None:
         """Close the environment; no snapshot may be open."""
