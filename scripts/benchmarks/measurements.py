@@ -6,6 +6,7 @@ Leaves to others: which ones to make (`scripts.benchmark`), and showing them (`r
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -229,8 +230,10 @@ class Bench:
         directory = self._network.directory
         export, report = folder / "chain.pbk", folder / "audit.json"
         network = str(directory.folder)
-        export_s = _timed("export", "--network", network, "--output", str(export))
-        audit_s = _timed("audit", str(export), "--genesis", str(directory.genesis), "--json", str(report))
+        export_s, said = _timed("export", "--network", network, "--out", str(export), "--json")
+        head = json.loads(said)["head"]
+        genesis = str(directory.genesis)
+        audit_s, _ = _timed("audit", str(export), "--genesis", genesis, "--head", head, "--json", str(report))
         return Audit(
             self.entries,
             self.receivables,
@@ -247,10 +250,13 @@ class Bench:
         return read_all([self._network.pid(node) for node in nodes], folders, self._generator.pid)
 
 
-def _timed(*arguments: str) -> float:
+def _timed(*arguments: str) -> tuple[float, str]:
+    """Run a command of `pledgebook`: seconds, and what it printed. Raises CalledProcessError when it failed."""
     started_s = time.monotonic()
-    subprocess.run([sys.executable, "-m", "client.cli", *arguments], check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - started_s
+    done = subprocess.run(
+        [sys.executable, "-m", "client.cli", *arguments], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return time.monotonic() - started_s, done.stdout
 
 
 def _step(
