@@ -20,6 +20,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -56,7 +57,7 @@ def main() -> int:
     plan = _parse_arguments()
     console = make_console()
     # A SIGTERM ends it as Ctrl-C does: by leaving every block that has started something.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="pledgebook-demo-"))
     try:
         invoices = _invoices(plan)
@@ -74,6 +75,11 @@ def main() -> int:
         return EXIT_USAGE if isinstance(error, OSError) else EXIT_FAILED
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # Raised here and not by way of SIGINT: a shell ignores that one for what it starts in the background.
+    raise KeyboardInterrupt
 
 
 def _parse_arguments() -> Plan:
@@ -137,10 +143,8 @@ async def _play(stage: Stage, invoices: InvoiceSet, out: Path, keep: bool, start
             summary = _summary(stage, invoices, figures, roots, head, report, seconds)
             (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
             stage.say(
-                f"\nLeft in {out}: genesis.json, chain.pbk, head.txt, summary.json. Audit it again with"
-            )
-            stage.say(
-                f"  pledgebook audit {out}/chain.pbk --genesis {out}/genesis.json --head {str(head)[:24]}…  (whole in head.txt)"
+                f"\nLeft in {out}: genesis.json, chain.pbk, head.txt, summary.json. There, audit it again with\n"
+                '  pledgebook audit chain.pbk --genesis genesis.json --head "$(cat head.txt)"'
             )
         stage.say(f"\nEverything came out as announced, in {time.monotonic() - started:.0f} s.")
     finally:
