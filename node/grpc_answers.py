@@ -206,13 +206,13 @@ class BlockReceipts:
         return registry_pb2.ReceiptBatch(head=self._head, receipts=proofs)
 
 
-def certified_block(snapshot: SnapshotPort, height: int) -> ledger_pb2.CertifiedBlock:
-    """A committed block as stored, with certificate and receipts. Raises StoreCorrupt when a part of it is missing."""
-    block, certificate, receipts = (
-        snapshot.block(height),
-        snapshot.certificate(height),
-        snapshot.receipts(height),
-    )
+def certified_block(snapshot: SnapshotPort, height: int, *, with_receipts: bool) -> ledger_pb2.CertifiedBlock:
+    """A committed block as stored, with its certificate. Raises StoreCorrupt when a part of it is missing.
+
+    Receipts are for readers; a node that catches up executes the block and has no use for them.
+    """
+    block, certificate = snapshot.block(height), snapshot.certificate(height)
+    receipts = snapshot.receipts(height) if with_receipts else ()
     if block is None or certificate is None or receipts is None:
         raise StoreCorrupt(f"block {height} is not whole", height=height, last=snapshot.height)
     return ledger_pb2.CertifiedBlock(height=height, block=block, certificate=certificate, receipts=receipts)

@@ -113,7 +113,7 @@ class LedgerService(ledger_pb2_grpc.LedgerServicer):
         size = 0
         with self.api.store.read() as snapshot:
             for height in range(first, min(last, first + BLOCKS_PER_READ - 1) + 1):
-                block = certified_block(snapshot, height)
+                block = certified_block(snapshot, height, with_receipts=True)
                 size += len(block.block)
                 blocks.append(block)
                 if size >= BYTES_PER_READ:

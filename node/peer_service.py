@@ -105,7 +105,9 @@ class PeerService(peer_pb2_grpc.PeerServicer):
 
     def _read_block(self, height: int) -> ledger_pb2.CertifiedBlock | None:
         with self._store.read() as snapshot:
-            return certified_block(snapshot, height) if height <= snapshot.height else None
+            if height > snapshot.height:
+                return None
+            return certified_block(snapshot, height, with_receipts=False)
 
     async def _identify(self, context: ServicerContext[Any, Any]) -> str:
         peer = authenticated_peer(context.auth_context(), self._pinned)
