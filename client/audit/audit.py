@@ -8,10 +8,11 @@ never "complete".
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,14 +22,14 @@ from registry.genesis import Genesis, parse_genesis
 
 from ..trust import Checkpoint
 from .certificates import validator_set
-from .container import MANIFEST_OFFSET, BlockFrame, ExportReader, Manifest
+from .container import MANIFEST_OFFSET, ExportReader, Manifest
 from .findings import EXIT_BY_CATEGORY, Category, Check, CheckFailed, Exit, Finding, Findings, finding
 from .header_chain import HeaderChain
 from .inspection import Anchor, InspectedBlock
-from .invariants import check_final_state
+from .invariants import check_final_state, records_to_check
 from .replay import REPLAY_CHECKS, Replay
 from .report import NOT_CHECKED, AuditReport, CheckResult, Status
-from .workers import inspect_here, inspect_in_workers
+from .workers import GARBAGE_THRESHOLD, Alone, Crew, WorkerPool
 
 Progress = Callable[[int, int], None]
 """Called now and then with bytes of the file done and in all."""
@@ -60,7 +61,7 @@ def run_audit(request: AuditRequest, progress: Progress = lambda _done, _total: 
     """Audit one export. Raises OSError when the file cannot be read, WorkerDied; all else is in the report."""
     started = time.perf_counter()
     audit = _Audit(request)
-    with request.file.open("rb") as file:
+    with request.file.open("rb") as file, _rare_garbage_collection():
         try:
             reader = ExportReader(file)
         except CheckFailed as error:
@@ -69,6 +70,16 @@ def run_audit(request: AuditRequest, progress: Progress = lambda _done, _total: 
             audit.run(reader, progress)
         file_bytes = file.seek(0, 2)
     return audit.report(file_bytes, time.perf_counter() - started)
+
+
+@contextmanager
+def _rare_garbage_collection() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Audit:
@@ -93,11 +104,16 @@ class _Audit:
         headers = self._headers = HeaderChain(genesis, self._request.expected_head)
         replay = self._replay = Replay(genesis)
         anchor = Anchor(genesis.chain_id, validator_set(genesis))
-        with closing(self._inspected(reader.frames(), anchor)) as stream:
-            for inspected in stream:
+        with ExitStack() as stack:
+            crew: Crew = Alone(anchor)
+            if self._request.workers > 0:
+                crew = stack.enter_context(WorkerPool(anchor, self._request.workers))
+            for inspected in crew.inspect(reader.frames()):
                 self._take(inspected, headers, replay)
                 progress(inspected.offset, reader.file_bytes)
-        self._finish(reader, headers, replay)
+            self._finish(reader, headers)
+            if not self._replay_ended:
+                self._check_final_state(crew, replay)
         progress(reader.file_bytes, reader.file_bytes)
 
     def _anchored(self, manifest: Manifest) -> Genesis | None:
@@ -129,13 +145,6 @@ class _Audit:
         self._chain_id = genesis.chain_id
         return genesis
 
-    def _inspected(
-        self, frames: Iterator[BlockFrame], anchor: Anchor
-    ) -> Generator[InspectedBlock, None, None]:
-        if self._request.workers == 0:
-            return inspect_here(frames, anchor)
-        return inspect_in_workers(frames, anchor, self._request.workers)
-
     def _take(self, inspected: InspectedBlock, headers: HeaderChain, replay: Replay) -> None:
         self._blocks += 1
         self._entries += len(inspected.entries)
@@ -159,7 +168,12 @@ class _Audit:
             self.findings.add(each)
         self.findings.total += omitted
 
-    def _finish(self, reader: ExportReader, headers: HeaderChain, replay: Replay) -> None:
+    def _check_final_state(self, crew: Crew, replay: Replay) -> None:
+        self._evaluated[Check.INVARIANTS] = 1
+        records = records_to_check(replay.state, replay.tally)
+        self._add(check_final_state(replay.state, replay.tally, crew.check_records(records)))
+
+    def _finish(self, reader: ExportReader, headers: HeaderChain) -> None:
         self._evaluated.update((Check.FRAMES, Check.FORK))
         self._evaluated += headers.evaluated
         if reader.failure is not None:
@@ -169,9 +183,6 @@ class _Audit:
         if self._request.expected_head is not None:
             self._evaluated[Check.HEAD] = 1
             self._check_expected_head(self._request.expected_head, headers)
-        if not self._replay_ended:
-            self._evaluated[Check.INVARIANTS] = 1
-            self._add(check_final_state(replay.state, replay.tally, replay.height))
 
     def _check_end(self, end: Checkpoint, headers: HeaderChain, reader: ExportReader) -> None:
         head = headers.head

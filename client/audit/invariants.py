@@ -8,16 +8,18 @@ and replay share, since they run the same code, shows here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from registry.codec import pack
 from registry.entry import Entry
-from registry.errors import Code, InvariantViolation, Reference
+from registry.errors import Code, InvariantViolation
 from registry.operations.collection import RecordPayment
 from registry.operations.existence import RegisterReceivable
 from registry.operations.governance import EnrolMember
 from registry.receipt import Outcome, Receipt
-from registry.receivable import Receivable, check_invariants
-from registry.state import DeliveryUse, MemoryState, Namespace, WorkingState
+from registry.receivable import REFERENCE, Receivable, check_invariants
+from registry.state import DeliveryUse, MemoryState, Namespace, decode_value, state_key
 
 from .findings import Category, Check, Finding, finding
 
@@ -51,72 +53,103 @@ class Tally:
                         self.paid[operation.receivable] += operation.amount
 
 
-def check_final_state(state: MemoryState, tally: Tally, height: int) -> Iterator[Finding]:
-    """Every finding about the state after the last block; the caller bounds how many it keeps."""
-    for at_height, entry_index, identifier in tally.strangers:
-        what = "an operation was applied to a receivable that was never registered"
-        yield _broken(what, at_height, identifier, entry_index)
-    consumed: Counter[bytes] = Counter()
+@dataclass(frozen=True, slots=True)
+class RecordToCheck:
+    """One registered receivable: as it is stored at the end, None when it is not, and what the tally says of it."""
+
+    receivable_id: bytes
+    stored: bytes | None
+    face_amount: int
+    paid: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRecord:
+    """What is wrong with one record by itself, and what must hold between it and the rest of the state.
+
+    `claims`: state key, the value that must be stored there, and in words what it is. `deliveries`: what it consumes.
+    """
+
+    receivable_id: bytes
+    problems: tuple[Finding, ...]
+    claims: tuple[tuple[bytes, bytes, str], ...]
+    deliveries: tuple[tuple[bytes, int], ...]
+
+
+def records_to_check(state: MemoryState, tally: Tally) -> Iterator[RecordToCheck]:
+    """Every receivable that was ever registered, in the order of registration."""
     for identifier, face_amount in tally.faces.items():
-        # A view of its own for each: a view keeps what it has read, and the whole state decoded is many times its size.
-        view = WorkingState(state)
-        record = view.receivable(identifier)
-        if record is None:
-            yield _broken("a registered receivable is not in the state", height, identifier)
-            continue
-        yield from _check_record(record, identifier, face_amount, tally.paid[identifier], height)
-        yield from _check_claims(view, record, height)
-        for delivery in record.fingerprints.deliveries:
-            consumed[delivery.fingerprint] += delivery.quantity
-    for fingerprint, quantity in consumed.items():
-        yield from _check_delivery(WorkingState(state), fingerprint, quantity, height)
+        stored = state.value(state_key(Namespace.RECEIVABLE, identifier))
+        yield RecordToCheck(identifier, stored, face_amount, tally.paid[identifier])
 
 
-def _check_record(
-    record: Receivable, identifier: bytes, face_amount: int, paid: int, height: int
-) -> Iterator[Finding]:
+def check_record(asked: RecordToCheck) -> CheckedRecord:
+    """One record by itself. A function of its argument alone, so that any process can do it."""
+    identifier = asked.receivable_id
+    if asked.stored is None:
+        gone = _broken("a registered receivable is not in the state", identifier)
+        return CheckedRecord(identifier, (gone,), (), ())
+    record: Receivable = decode_value(Namespace.RECEIVABLE, asked.stored)
+    problems: list[Finding] = []
     try:
         check_invariants(record)
     except InvariantViolation as error:
-        yield _broken(error.message, height, identifier)
+        problems.append(_broken(error.message, identifier))
     for what, expected, found in (
         ("id", identifier, record.receivable_id),
-        ("face amount", face_amount, record.face_amount),
-        ("amount paid", paid, record.paid),
+        ("face amount", asked.face_amount, record.face_amount),
+        ("amount paid", asked.paid, record.paid),
     ):
         if expected != found:
-            yield _broken(
-                f"the record's {what} is not what its entries add up to",
-                height,
-                identifier,
-                None,
-                expected,
-                found,
-            )
+            message = f"the record's {what} is not what its entries add up to"
+            problems.append(_broken(message, identifier, expected=expected, found=found))
+    place = pack((pack(REFERENCE.encode(record.place, "place")), b""))
+    claims = tuple(
+        (state_key(Namespace.FINGERPRINT, bytes([kind]) + value), place, f"{kind.name.lower()} fingerprint")
+        for kind, value in record.fingerprints.strong()
+    )
+    deliveries = tuple((each.fingerprint, each.quantity) for each in record.fingerprints.deliveries)
+    return CheckedRecord(identifier, tuple(problems), claims, deliveries)
 
 
-def _check_claims(view: WorkingState, record: Receivable, height: int) -> Iterator[Finding]:
-    """One receivable per strong fingerprint: a claim names one place, so a second receivable cannot be at it."""
-    for kind, value in record.fingerprints.strong():
-        claimed: Reference | None = view.get(Namespace.FINGERPRINT, bytes([kind]) + value)
-        if claimed != record.place:
-            what = f"its {kind.name.lower()} fingerprint {value.hex()} is not claimed by it"
-            yield _broken(what, height, record.receivable_id, None, record.place, claimed)
+def check_final_state(
+    state: MemoryState, tally: Tally, checked: Iterable[CheckedRecord]
+) -> Iterator[Finding]:
+    """Every finding about the state after the last block; the caller bounds how many it keeps.
+
+    One receivable per strong fingerprint: the claim in the state names one place, and a second receivable cannot be at it.
+    """
+    for height, entry_index, identifier in tally.strangers:
+        what = "an operation was applied to a receivable that was never registered"
+        yield _broken(what, identifier, height=height, entry_index=entry_index)
+    consumed: Counter[bytes] = Counter()
+    for record in checked:
+        yield from record.problems
+        for key, expected, name in record.claims:
+            found = state.value(key)
+            if found != expected:
+                what = f"its {name} is claimed by another place on the chain"
+                yield _broken(what, record.receivable_id, expected=expected, found=found)
+        for fingerprint, quantity in record.deliveries:
+            consumed[fingerprint] += quantity
+    for fingerprint, quantity in consumed.items():
+        yield from _check_delivery(state, fingerprint, quantity)
 
 
-def _check_delivery(view: WorkingState, fingerprint: bytes, quantity: int, height: int) -> Iterator[Finding]:
-    use: DeliveryUse | None = view.get(Namespace.DELIVERY, fingerprint)
+def _check_delivery(state: MemoryState, fingerprint: bytes, quantity: int) -> Iterator[Finding]:
+    stored = state.value(state_key(Namespace.DELIVERY, fingerprint))
+    use: DeliveryUse | None = None if stored is None else decode_value(Namespace.DELIVERY, stored)
     if use is None or use.consumed != quantity or quantity > use.document_quantity:
         stated = None if use is None else f"{use.consumed} of {use.document_quantity}"
-        yield _broken(
-            "a delivery stands behind more than is recorded", height, fingerprint, None, stated, quantity
-        )
+        what = "a delivery stands behind more than is recorded"
+        yield _broken(what, fingerprint, expected=stated, found=quantity)
 
 
 def _broken(
     message: str,
-    height: int,
     subject: bytes,
+    *,
+    height: int | None = None,
     entry_index: int | None = None,
     expected: object = None,
     found: object = None,

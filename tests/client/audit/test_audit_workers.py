@@ -18,10 +18,10 @@ from client.audit.report import AuditReport
 from client.audit.workers import (
     BATCH_FRAMES_MAX,
     BATCHES_IN_FLIGHT_PER_WORKER,
+    Alone,
     WorkerDied,
     WorkerLimits,
-    inspect_here,
-    inspect_in_workers,
+    WorkerPool,
 )
 from tests.client.audit.auditing import Auditor
 from tests.client.audit.chain_builder import ChainBuilder, with_header
@@ -50,8 +50,8 @@ def test_workers_find_what_one_process_finds(auditor: Auditor, chain: ChainBuild
 
 def test_results_come_in_the_order_of_the_file(chain: ChainBuilder) -> None:
     frames = [BlockFrame(number, frames_of(chain)[number % 5].payload) for number in range(300)]
-    inspected = inspect_in_workers(frames, anchor_of(chain), 2)
-    assert list(inspected) == list(inspect_here(frames, anchor_of(chain)))
+    with WorkerPool(anchor_of(chain), 2) as pool:
+        assert list(pool.inspect(frames)) == list(Alone(anchor_of(chain)).inspect(frames))
 
 
 def test_a_worker_that_dies_ends_the_audit(chain: ChainBuilder) -> None:
@@ -65,8 +65,8 @@ def test_a_worker_that_dies_ends_the_audit(chain: ChainBuilder) -> None:
                     os.kill(worker.pid, signal.SIGKILL)
             yield frames[number % len(frames)]
 
-    with pytest.raises(WorkerDied):
-        for _inspected in inspect_in_workers(killing(), anchor_of(chain), 1):
+    with WorkerPool(anchor_of(chain), 1) as pool, pytest.raises(WorkerDied):
+        for _inspected in pool.inspect(killing()):
             pass
 
 
@@ -80,21 +80,19 @@ def test_only_a_bounded_part_of_the_file_is_on_its_way(chain: ChainBuilder) -> N
             taken += 1
             yield frames[taken % len(frames)]
 
-    stream = inspect_in_workers(endless(), anchor_of(chain), 1)
-    for _ in range(BATCH_FRAMES_MAX):
-        next(stream)
-    assert taken <= (BATCHES_IN_FLIGHT_PER_WORKER + 1) * BATCH_FRAMES_MAX
-    stream.close()
+    with WorkerPool(anchor_of(chain), 1) as pool:
+        stream = pool.inspect(endless())
+        for _ in range(BATCH_FRAMES_MAX):
+            next(stream)
+        assert taken <= (BATCHES_IN_FLIGHT_PER_WORKER + 1) * BATCH_FRAMES_MAX
     assert multiprocessing.active_children() == []
 
 
 def _over_limit(frames: Sequence[BlockFrame], chain: ChainBuilder, limits: WorkerLimits) -> list[str]:
-    messages = []
-    for inspected in inspect_in_workers(frames, anchor_of(chain), 1, limits):
-        for found in inspected.findings:
-            assert (found.check, found.category) == (Check.CONTAINER, Category.LIMIT)
-            messages.append(found.message)
-    return messages
+    with WorkerPool(anchor_of(chain), 1, limits) as pool:
+        findings = [found for inspected in pool.inspect(frames) for found in inspected.findings]
+    assert {(found.check, found.category) for found in findings} == {(Check.CONTAINER, Category.LIMIT)}
+    return [found.message for found in findings]
 
 
 def test_a_block_that_takes_too_long_is_over_a_limit(chain: ChainBuilder) -> None:
