@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Never
+from typing import Annotated, Final, Never
 
 import typer
 from rich.console import Console
@@ -39,7 +39,8 @@ from .report import AuditReport
 from .summary import render
 from .workers import WorkerDied
 
-READER_ROLES = ("auditor", "association", "court")
+READER_ROLES: Final = ("auditor", "association", "court")
+SMALL_FILE_BYTES: Final = 1 << 20
 
 
 def audit(
@@ -58,7 +59,12 @@ def audit(
         typer.Option("--json", metavar="OUT", help="Write the report as JSON; - for standard output."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, max=64, help="Worker processes; 0: none. Default: one for each core.")
+        int | None,
+        typer.Option(
+            min=0,
+            max=64,
+            help="Worker processes; 0: none. Default: one for each core, none for a small file.",
+        ),
     ] = None,
 ) -> None:
     """Check an exported chain against the genesis document, offline, without believing anything in the file.
@@ -70,7 +76,7 @@ def audit(
         file=file,
         genesis=None if genesis is None else _read_genesis(genesis),
         expected_head=_expected_head(head),
-        workers=_cores() if workers is None else workers,
+        workers=_suitable_workers(file) if workers is None else workers,
     )
     if not file.is_file():
         _fail(f"{file} is not a file", Exit.USAGE)
@@ -185,8 +191,10 @@ def _write_json(path: Path, text: str) -> None:
         _fail(f"cannot write {path}: {error.strerror}", Exit.USAGE)
 
 
-def _cores() -> int:
-    return max(1, len(os.sched_getaffinity(0)))
+def _suitable_workers(file: Path) -> int:
+    """One worker for each core; none for a file that is audited before they would have started."""
+    is_small = file.is_file() and file.stat().st_size < SMALL_FILE_BYTES
+    return 0 if is_small else max(1, len(os.sched_getaffinity(0)))
 
 
 @contextmanager
