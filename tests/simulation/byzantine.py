@@ -35,6 +35,10 @@ class Liar:
     def __init__(self, node: SimulatedNode) -> None:
         self.node = node
 
+    def __call__(self, message: Message, receivers: Sequence[str]) -> Sent:
+        """What is really sent: here, still the truth."""
+        return [(receiver, message, 0) for receiver in receivers]
+
     def vote(self, like: Vote, block_hash: BlockHash | None) -> Vote:
         """The same vote for something else, signed."""
         valid_round = like.valid_round if block_hash is not None else NO_ROUND
@@ -201,3 +205,38 @@ class Flooder(Liar):
                 flood = far.signed(self._sign(far))
                 sent += [(receiver, flood, 0) for receiver in receivers]
         return sent
+
+
+class Amnesiac(Liar):
+    """Forgets its lock: proposes again the oldest value that had a polka, and prevotes whatever is proposed."""
+
+    def __call__(self, message: Message, receivers: Sequence[str]) -> Sent:
+        said: list[Message] = [message]
+        if isinstance(message, Proposal) and message.validator == self.node.node_id:
+            said = self._oldest_polka(message) or said
+        elif isinstance(message, Vote) and message.validator == self.node.node_id:
+            said = [self._yes(message)]
+        return [(receiver, item, 0) for receiver in receivers for item in said]
+
+    def _oldest_polka(self, like: Proposal) -> list[Message]:
+        """A re-proposal of the oldest value that a quorum ever prevoted at this height, with all that proves it."""
+        state = self.node.engine._driver._open_state()
+        for round in range(like.round if state is not None else 0):
+            assert state is not None
+            prevotes = state.votes.votes(round, VoteType.PREVOTE)
+            polka = prevotes.quorum_value()
+            value = None if polka is None else state.values.get(polka)
+            if polka is not None and value is not None:
+                old = UnsignedProposal(
+                    like.height, like.round, round, polka, len(value.payload), like.validator
+                )
+                carried = ValueMessage(like.height, polka, value.payload)
+                return [old.signed(self._sign(old)), carried, *prevotes.votes_for(polka)]
+        return []
+
+    def _yes(self, vote: Vote) -> Vote:
+        state = self.node.engine._driver._open_state()
+        held = None if state is None else state.proposals.get(vote.round)
+        if held is None or vote.type is not VoteType.PREVOTE or vote.block_hash is not None:
+            return vote
+        return self.vote(replace(vote, valid_round=NO_ROUND), held.proposal.block_hash)

@@ -7,14 +7,14 @@ everything heals, and the nodes must agree on every entry that a client handed i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Final
 
 from consensus.validators import NodeId
 from node.executor import validators_of
 from registry.entry import Entry, decode_entry, verify_signatures
-from registry.genesis import Genesis
+from registry.genesis import Genesis, encode_genesis, parse_genesis
 from tests.node.chain_builders import NODE_IDS, key_of, make_genesis, registration
 from tests.simulation.byzantine import Liar
 from tests.simulation.network import Network, Packet
@@ -28,6 +28,7 @@ each for a proposer that still waits and for a locked one whose value must be pr
 RECOVERY_MS_MAX: Final = 120_000
 """Virtual time after which a run that has not recovered is stuck."""
 EVENTS_MAX: Final = 400_000
+EQUAL_POWERS: Final = (1, 1, 1, 1)
 CLIENT_RETRY_MS: Final = 3_000
 MEMORY_EVERY_EVENTS: Final = 200
 
@@ -54,9 +55,16 @@ class Outcome:
 class Consortium:
     """See the module's docstring."""
 
-    def __init__(self, seed: int, *, faulty: tuple[str, ...] = (), build: Build | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        faulty: tuple[str, ...] = (),
+        powers: tuple[int, ...] = EQUAL_POWERS,
+        build: Build | None = None,
+    ) -> None:
         self.world = World(seed)
-        self.genesis = _genesis()
+        self.genesis = _genesis(powers)
         validators = validators_of(self.genesis)
         self.oracles = Oracles(self.genesis.chain_id, validators, faulty)
         self.network = Network(self.world, self._deliver)
@@ -101,8 +109,7 @@ class Consortium:
     def corrupt(self, name: str, strategy: Callable[[SimulatedNode], Liar]) -> None:
         """Let this node, one of the faulty, lie from the start."""
         assert name in self.oracles.faulty, f"{name} counts as honest"
-        liar = strategy(self.nodes[name])
-        self.nodes[name].spread = liar  # type: ignore[assignment]  # every strategy can be called
+        self.nodes[name].spread = strategy(self.nodes[name])
 
     def crash(self, name: str) -> None:
         """Take a node's power."""
@@ -120,10 +127,10 @@ class Consortium:
     def submit(self, count: int, until_ms: int) -> None:
         """Clients hand in so many entries, evenly over that time, each to one node; unanswered ones go to another."""
         for number in range(count):
-            raw = _entry(number)
+            raw = _entry(self.genesis.chain_id, number)
             entry_id = _verified_entry(raw).entry_id
             self._waiting[entry_id] = raw
-            self.at(number * until_ms // count, lambda e=entry_id: self._hand_in(e))  # type: ignore[misc]
+            self.at(number * until_ms // count, partial(self._hand_in, entry_id))
 
     def heal(self) -> None:
         """End all faults but those of the Byzantine nodes."""
@@ -227,13 +234,23 @@ def replay_chain(consortium: Consortium) -> None:
 
 
 @cache
-def _genesis() -> Genesis:
-    return make_genesis("simulated consortium")
+def _genesis(powers: tuple[int, ...]) -> Genesis:
+    genesis = make_genesis("simulated consortium")
+    weighted = encode_genesis(
+        name=genesis.name,
+        time_ms=genesis.time_ms,
+        fingerprint_epoch=genesis.fingerprint_epoch,
+        governance_threshold=genesis.governance_threshold,
+        policy=genesis.policy,
+        nodes=tuple(replace(node, power=power) for node, power in zip(genesis.nodes, powers, strict=True)),
+        members=genesis.members,
+    )
+    return parse_genesis(weighted)
 
 
 @cache
-def _entry(number: int) -> bytes:
-    return registration(_genesis().chain_id, number + 1).raw
+def _entry(chain_id: bytes, number: int) -> bytes:
+    return registration(chain_id, number + 1).raw
 
 
 @cache

@@ -82,7 +82,7 @@ class Oracles:
         if chain and header.parent_hash != chain[-1]:
             raise OracleViolation("chain", f"{node}'s block {block.height} does not follow its parent")
         certificate = Certificate.decode(block.certificate)
-        first = block.height not in self._chain
+        first = block.height not in self.rounds
         agreed = self._chain.setdefault(block.height, bytes(block.block_hash))
         if agreed != block.block_hash:
             raise OracleViolation(

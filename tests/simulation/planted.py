@@ -53,7 +53,11 @@ class _UnlocksAtEqualRound(Driver):
     """`<=` where the rule says `<`: follows any re-proposal, also one whose polka is older than the lock."""
 
     def _apply_rule(self, rules: RoundState, event: Event) -> tuple[RoundState, tuple[Output, ...]]:
-        if isinstance(event, Reproposal) and rules.locked is not None and event.valid_round <= rules.locked.round:
+        if (
+            isinstance(event, Reproposal)
+            and rules.locked is not None
+            and event.valid_round <= rules.locked.round
+        ):
             free, outputs = apply(replace(rules, locked=None), event)
             return replace(free, locked=rules.locked), outputs
         return apply(rules, event)

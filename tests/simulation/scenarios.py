@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from consensus.inputs import NeedFromPeer
 from consensus.messages import Proposal, ValueMessage, Vote, VoteType
 from node.executor import validators_of
 from tests.simulation import byzantine
-from tests.simulation.consortium import Consortium, Outcome, replay_chain
+from tests.simulation.consortium import EQUAL_POWERS, Consortium, Outcome, replay_chain
 from tests.simulation.network import LinkFaults, Packet
 from tests.simulation.simulated_node import Build
+from tests.simulation.virtual_disk import PersistencePoints
 
 FAULTY = "exporter-1"
 """The Byzantine node of the scenarios with one. Its turn to propose comes at heights 1, 5, 9 ..."""
@@ -32,13 +35,14 @@ class Scenario:
     faults_ms: int = 8_000
     entries: int = 8
     faulty: tuple[str, ...] = ()
+    powers: tuple[int, ...] = EQUAL_POWERS
 
 
 def play(
     scenario: Scenario, seed: int, build: Build | None = None, words: list[str] | None = None
 ) -> Outcome:
     """Play a scenario. Raises OracleViolation, NotRecovered, or what `judge` asserts; `words` takes the trace."""
-    consortium = Consortium(seed, faulty=scenario.faulty, build=build)
+    consortium = Consortium(seed, faulty=scenario.faulty, powers=scenario.powers, build=build)
     consortium.world.lines = words
     scenario.arrange(consortium)
     consortium.start()
@@ -93,7 +97,7 @@ def round_1_decides(consortium: Consortium, outcome: Outcome) -> None:
 def some_crash(count: int) -> Callable[[Consortium], None]:
     def arrange(consortium: Consortium) -> None:
         for name in consortium.world.random.sample(consortium.names, count):
-            consortium.at(consortium.world.random.randint(0, 1_500), lambda n=name: consortium.crash(n))  # type: ignore[misc]
+            consortium.at(consortium.world.random.randint(0, 1_500), partial(consortium.crash, name))
 
     return arrange
 
@@ -201,6 +205,18 @@ def the_lock_was_overcome(consortium: Consortium, outcome: Outcome) -> None:
     decides_during_the_faults(consortium, outcome)
 
 
+def votes_are_lost(consortium: Consortium) -> None:
+    """So many that polkas and quorums are seen by some and not by others, round after round, and locks pile up."""
+    random = consortium.world.random
+    vote_loss, proposal_loss = random.choice((0.25, 0.4, 0.55)), random.choice((0.1, 0.3))
+
+    def rule(sender: str, receiver: str, packet: Packet) -> int | None:
+        loss = {Vote: vote_loss, Proposal: proposal_loss}.get(type(packet), 0.0)
+        return None if consortium.world.chance(loss) else 0
+
+    consortium.network.rules.append(rule)
+
+
 # --- 7: hidden lock --------------------------------------------------------------------------------------------------
 
 
@@ -231,21 +247,28 @@ def evidence_is_on_the_record_once(consortium: Consortium, outcome: Outcome) -> 
     assert recorded, "no block carries evidence"
 
 
+# --- 10: amnesia -----------------------------------------------------------------------------------------------------
+
+
+def amnesia(consortium: Consortium) -> None:
+    consortium.corrupt(FAULTY, byzantine.Amnesiac)
+    votes_are_lost(consortium)
+
+
 # --- 12: votes before their value ------------------------------------------------------------------------------------
 
 
 def values_are_lost(consortium: Consortium) -> None:
     """No value reaches one node unasked, and the proposals of some rounds neither."""
     starved = consortium.world.random.choice(consortium.names)
-    asked: dict[tuple[str, str], int] = {}
+    asked: dict[tuple[str, bytes], None] = {}
 
     def rule(sender: str, receiver: str, packet: Packet) -> int | None:
         match packet:
             case ValueMessage() if receiver == starved:
-                asked_for = asked.get((sender, packet.block_hash.hex()), 0)
-                return 0 if asked_for else None
-            case _ if sender == starved and hasattr(packet, "peer"):
-                asked[receiver, packet.block_hash.hex()] = 1
+                return 0 if (sender, packet.block_hash) in asked else None
+            case NeedFromPeer() if sender == starved:
+                asked[receiver, packet.block_hash] = None
         return 0
 
     consortium.network.rules.append(rule)
@@ -289,15 +312,16 @@ def crash_at_a_persistence_point(consortium: Consortium) -> None:
     consortium.network.faults = LinkFaults(1, random.choice((30, 150)), loss=random.choice((0.0, 0.05)))
 
 
+def _die_soon(points: PersistencePoints, after: int) -> None:
+    points.die_at = points.passed + after
+
+
 def everybody_crashes_again_and_again(consortium: Consortium) -> None:
     random = consortium.world.random
     for node in consortium.nodes.values():
         node.restart_after_ms = random.choice((1, 100, 700))
         for _ in range(4):
-
-            def doom(node=node) -> None:  # type: ignore[no-untyped-def]
-                node.points.die_at = node.points.passed + random.randint(1, 12)
-
+            doom = partial(_die_soon, node.points, random.randint(1, 12))
             consortium.at(random.randint(0, 7_000), doom)
     consortium.network.faults = LinkFaults(1, 120, loss=0.03)
 
@@ -336,6 +360,7 @@ LIARS: tuple[Callable[..., byzantine.Liar], ...] = (
     byzantine.SplitProposer,
     byzantine.InvalidProposer,
     byzantine.Flooder,
+    byzantine.Amnesiac,
 )
 
 ONE_LIAR = (FAULTY,)
@@ -358,18 +383,21 @@ SCENARIOS: tuple[Scenario, ...] = (
         one_node_gets_everything_late_but_votes,
         decides_during_the_faults,
     ),
-    Scenario("6", "one node locked alone", one_node_locked_alone, the_lock_was_overcome),
+    Scenario("6a", "one node locked alone", one_node_locked_alone, the_lock_was_overcome),
+    Scenario("6b", "votes are lost, locks pile up", votes_are_lost, nothing_more, faults_ms=16_000),
     Scenario("7", "hidden lock", hidden_lock, decides_during_the_faults, faulty=ONE_LIAR),
     Scenario(
         "8", "two proposals of one proposer", two_proposals, evidence_is_on_the_record_once, faulty=ONE_LIAR
     ),
     Scenario("9", "double votes", double_votes, evidence_is_on_the_record_once, faulty=ONE_LIAR),
+    Scenario("10", "amnesia while votes are lost", amnesia, nothing_more, 16_000, faulty=ONE_LIAR),
     Scenario("12", "votes before their value", values_are_lost, decides_during_the_faults),
     Scenario("13", "floods", flood, decides_during_the_faults, faulty=ONE_LIAR),
     Scenario("14a", "wrong state root", wrong_roots, no_block_of_the_faulty, 12_000, faulty=ONE_LIAR),
     Scenario("14b", "stale time", stale_times, no_block_of_the_faulty, 12_000),
     Scenario("16a", "crash at a persistence point", crash_at_a_persistence_point, nothing_more),
     Scenario("16b", "everybody crashes again and again", everybody_crashes_again_and_again, nothing_more),
+    Scenario("powers", "unequal powers", all_honest, decides_during_the_faults, powers=(2, 2, 1, 1)),
     Scenario("chaos", "all faults, all honest", chaos, nothing_more),
     Scenario("chaos-liar", "all faults, one liar", chaos, nothing_more, faulty=ONE_LIAR),
 )

@@ -28,10 +28,10 @@ from node.engine import (
     WorkArrived,
 )
 from node.executor import Executor, ExecutorSettings
-from node.journal import Journal
+from node.journal import Journal, JournalCorrupt
 from node.mempool import Mempool
 from node.ports import BlockRecord, Committed, Message, Timer
-from node.signer import Signer
+from node.signer import Signer, SignerCorrupt
 from registry.entry import Entry
 from registry.errors import NotFresh
 from registry.genesis import Genesis
@@ -150,8 +150,7 @@ class SimulatedNode:
             return
         self.starts += 1
         self.world.note(f"{self.node_id} starts at height {self.height}")
-        self._run(self._boot)
-        if self.up:
+        if self._run(self._boot):
             for peer in self.peers.values():
                 peer.peer_connected(self.node_id)
                 self.peer_connected(peer.node_id)
@@ -193,10 +192,11 @@ class SimulatedNode:
         self._engine = None
         self.executor = None
 
-    def _run(self, act: Callable[[], None]) -> None:
-        """Let the node act; what ends its process ends it here."""
+    def _run(self, act: Callable[[], None]) -> bool:
+        """Let the node act; what ends its process ends it here. False when it did."""
         try:
             act()
+            return True
         except MachineDied:
             self._bury("died at a persistence point")
             self.disk.lose_power(self.world.random)
@@ -204,11 +204,13 @@ class SimulatedNode:
         except DiskFailed as failed:
             self._bury(f"stopped: {failed}")
             self.world.after(self.restart_after_ms, self.start)
-        except (EngineHalted, StartRefused) as halted:
+        except (EngineHalted, StartRefused, JournalCorrupt, SignerCorrupt) as halted:
+            # No scenario damages a disk that keeps its promises, so a damaged file is a fault of ours as well.
             self._bury(f"halted: {halted}")
             self.stopped_because = str(halted)
             if self.honest:
                 self.oracles.halted(self.node_id, str(halted))
+        return False
 
     def _later(self, delay_ms: int, act: Callable[[], None]) -> None:
         """Do this later, unless the node has died in between."""
