@@ -74,6 +74,7 @@ HEARTBEAT_S = 1.0
 HEARTBEAT_PAUSE_S = 0.1
 # Calls that run when the node is told to stop may take this long.
 STOP_GRACE_S = 2.0
+OPERATOR_TASK = "operator pages"
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,9 @@ class RunningNode:
                 await self._stop_asked.wait()
                 await self._stop_serving()
                 for task in tasks:
-                    task.cancel()
+                    # The operator's pages end by themselves: cut off, uvicorn would leave its sockets with the loop.
+                    if task.get_name() != OPERATOR_TASK:
+                        task.cancel()
         finally:
             await self._close()
             logger.info("stopped", height=self._feed.height)
@@ -163,7 +166,7 @@ class RunningNode:
             "door": self._door.run(),
             "sync": self._sync.run(),
             "heartbeat": self._send_heartbeats(),
-            "http": self._operator_server.run(),
+            OPERATOR_TASK: self._operator_server.run(),
             "failure": _raise_from(self._failure),
             **self._peers.runs(self),
         }

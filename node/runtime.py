@@ -117,7 +117,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
 
 async def _run(config: NodeConfig, logger: FilteringBoundLogger, until_stdin_closes: bool) -> None:
     with ExitStack() as stack:
-        parts = _open_parts(config, logger, stack)
+        parts = open_parts(config, logger, stack)
         node = RunningNode(parts)
         loop = asyncio.get_running_loop()
         # What fails in a bare callback has no task to end: it ends the node all the same.
@@ -129,7 +129,7 @@ async def _run(config: NodeConfig, logger: FilteringBoundLogger, until_stdin_clo
         await node.run()
 
 
-def _open_parts(config: NodeConfig, logger: FilteringBoundLogger, stack: ExitStack) -> Parts:
+def open_parts(config: NodeConfig, logger: FilteringBoundLogger, stack: ExitStack) -> Parts:
     """Read and check the files, open the store; `stack` closes what was opened."""
     genesis = _read_genesis(config.genesis)
     own = _own_node(config, genesis)

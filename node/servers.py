@@ -33,6 +33,8 @@ HEADER_BYTES_MAX = 16 * 1024
 _COMMON_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_metadata_size", HEADER_BYTES_MAX),
+    # Whoever connects and says nothing is let go of after this long.
+    ("grpc.server_handshake_timeout_ms", 10_000),
     # Callers may ping this often; more is an attack.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_time_ms", 30_000),
@@ -116,6 +118,7 @@ class OperatorServer:
             access_log=False,
             lifespan="off",
             timeout_keep_alive=5,
+            timeout_graceful_shutdown=1,
             limit_concurrency=64,
             h11_max_incomplete_event_size=HEADER_BYTES_MAX,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +107,25 @@ def test_killed_node_comes_back_and_catches_up(network: Network, author: Author)
     with connect(author, "factor-1") as client:
         header, answer = client.status(by_id(entries[-1].receivable_id))
         check_present(header, Namespace.RECEIVABLE, entries[-1].receivable_id, answer.present)
+        assert client.submit(late.raw) == ["OK"]
+        assert late.entry_id in client.wait(late.entry_id)
+
+
+def test_node_that_was_paused_catches_up_at_run_time(network: Network, author: Author) -> None:
+    paused = network.pid("factor-2")
+    os.kill(paused, signal.SIGSTOP)
+    try:
+        with connect(author, "exporter-1") as client:
+            heights = []
+            for _ in range(12):
+                entry = author.registration()
+                client.submit(entry.raw)
+                heights.append(client.wait(entry.entry_id)[entry.entry_id].height)
+    finally:
+        os.kill(paused, signal.SIGCONT)
+    network.wait_height(heights[-1], ["factor-2"])
+    with connect(author, "factor-2") as client:
+        late = author.registration()
         assert client.submit(late.raw) == ["OK"]
         assert late.entry_id in client.wait(late.entry_id)
 
