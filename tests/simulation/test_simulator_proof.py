@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.simulation import planted
+from tests.simulation.consortium import NotRecovered
 from tests.simulation.oracles import OracleViolation
 from tests.simulation.scenarios import SCENARIOS, Scenario, play
 from tests.simulation.simulated_node import Build
@@ -19,11 +20,13 @@ def scenario(number: str) -> Scenario:
 
 
 def violated(number: str, seed: int, build: Build) -> str | None:
-    """The oracle that this seed offends; None when it finds nothing."""
+    """The oracle that this seed offends, "recovery" when the nodes do not come together again; None: nothing found."""
     try:
         play(scenario(number), seed, build)
     except OracleViolation as violation:
         return violation.oracle
+    except NotRecovered:
+        return "recovery"
     return None
 
 
