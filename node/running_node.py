@@ -12,25 +12,22 @@ Leaves to others: building the parts from files (`runtime`), and the parts thems
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 from structlog.typing import FilteringBoundLogger
 
-from consensus.certificate import Certificate
 from consensus.evidence import Equivocation
-from consensus.inputs import NeedFromPeer, PeerConnected
-from consensus.messages import BlockHash, Proposal, ValueMessage, Vote
 from consensus.validators import NodeId
 from node.access import Gate, RateLimit
 from node.clock import SystemClock
 from node.commit_feed import CommitFeed
 from node.config import NodeConfig
 from node.door import Door
-from node.engine import Engine, EngineSettings, EngineStatus, Received, WorkArrived
+from node.engine import Engine, EngineSettings, EngineStatus, WorkArrived
 from node.engine_thread import BridgedTransport, EngineThread, LoopBridge, LoopTimers
 from node.executor import Executor, ExecutorSettings
 from node.grpc_calls import Api, StreamSlots
@@ -41,8 +38,9 @@ from node.journal import Journal
 from node.members import StoredMembers
 from node.mempool import Mempool
 from node.peer_service import PeerService
-from node.peers import PROTOCOL_VERSION, PeerAddress, PeerNetwork
-from node.ports import Committed, Message
+from node.peer_talk import PeerTalk
+from node.peers import PeerAddress, PeerNetwork
+from node.ports import Committed
 from node.query_log import QueryLog
 from node.servers import OperatorServer, api_server, peer_server
 from node.signer import Signer
@@ -51,27 +49,11 @@ from node.store import Store
 from node.sync import Sync
 from node.telemetry import Metrics
 from node.tls import Identity
-from node.wire import (
-    EntriesGossiped,
-    Greeting,
-    HeightClaimed,
-    ValueWanted,
-    entries_frame,
-    frame_of,
-    greeting_frame,
-    height_frame,
-    value_wanted_frame,
-)
-from node.wire import Received as FromPeer
-from registry.block import RULES_VERSION, decode_header
+from registry.block import decode_header
 from registry.genesis import Genesis
 
-# Under load entries wait this long for company: a frame a batch instead of one an entry.
-GOSSIP_DELAY_S = 0.004
-GOSSIP_BATCH_BYTES = 256 * 1024
-# An idle node says where it is this often, a busy one at most as often as the second figure.
-HEARTBEAT_S = 1.0
-HEARTBEAT_PAUSE_S = 0.1
+# How old what /status and the metrics say of the engine may be.
+STATUS_S = 0.5
 # Calls that run when the node is told to stop may take this long.
 STOP_GRACE_S = 2.0
 OPERATOR_TASK = "operator pages"
@@ -114,15 +96,22 @@ class RunningNode:
         self._peers = PeerNetwork(
             _peer_addresses(config, genesis), parts.identity, self._metrics, parts.logger
         )
-        self._engine = self._make_engine(loop)
-        self._engine_status: EngineStatus | None = None
         self._sync = Sync(
             self._peers.links, self, lambda: self._feed.height, self._clock, self._metrics, parts.logger
         )
+        self._talk = PeerTalk(
+            config.node_id,
+            genesis.chain_id,
+            network=self._peers,
+            engine_thread=self._engine_thread,
+            door=self._door,
+            mempool=self._mempool,
+            sync=self._sync,
+            feed=self._feed,
+        )
+        self._engine = self._make_engine(loop)
+        self._engine_status: EngineStatus | None = None
         self._query_log = QueryLog(parts.logger)
-        self._gossip_timer: asyncio.TimerHandle | None = None
-        self._gossiped_at = 0.0
-        self._heartbeat_due = asyncio.Event()
         self._make_servers()
 
     # -- Life -------------------------------------------------------------------------------------------------------
@@ -165,10 +154,11 @@ class RunningNode:
             "engine": self._engine_thread.run(self._engine),
             "door": self._door.run(),
             "sync": self._sync.run(),
-            "heartbeat": self._send_heartbeats(),
+            "talk": self._talk.run(),
+            "status": self._watch_engine(),
             OPERATOR_TASK: self._operator_server.run(),
             "failure": _raise_from(self._failure),
-            **self._peers.runs(self),
+            **self._peers.runs(self._talk),
         }
 
     async def _stop_serving(self) -> None:
@@ -182,8 +172,7 @@ class RunningNode:
     async def _close(self) -> None:
         """Free everything, whatever state it is in; the store last, when nobody can read it any more."""
         self._state = "stopping"
-        if self._gossip_timer is not None:
-            self._gossip_timer.cancel()
+        self._talk.close()
         await asyncio.gather(self._api_server.stop(None), self._peer_server.stop(None))
         self._operator_server.close()
         self._query_log.flush()
@@ -209,7 +198,9 @@ class RunningNode:
             application=self._executor,
             journal=parts.journal,
             signer=parts.signer,
-            transport=BridgedTransport(self._bridge, self._broadcast, self._send, self._ask_value),
+            transport=BridgedTransport(
+                self._bridge, self._talk.broadcast, self._talk.send, self._talk.ask_value
+            ),
             timers=LoopTimers(loop, self._bridge, self._engine_thread.post),
             clock=self._clock,
             listener=self,
@@ -218,7 +209,7 @@ class RunningNode:
     def _make_servers(self) -> None:
         config, genesis = self._parts.config, self._parts.genesis
         pinned = {node.tls_certificate_der: node.node_id for node in genesis.nodes}
-        peer_service = PeerService(pinned, self, self._parts.store, self._metrics, self._parts.logger)
+        peer_service = PeerService(pinned, self._talk, self._parts.store, self._metrics, self._parts.logger)
         self._health = health_aio.HealthServicer()
         api = self._make_api()
         operators = frozenset(node.member for node in genesis.nodes)
@@ -264,93 +255,18 @@ class RunningNode:
         for service in ("", "pledgebook.v1.Registry", "pledgebook.v1.Ledger"):
             await self._health.set(service, status)
 
-    # -- Towards the peers (ports.Transport, on the loop) --------------------------------------------------------------
-
-    def _broadcast(self, message: Message) -> None:
-        self._peers.broadcast(*frame_of(message))
-
-    def _send(self, peer: str, message: Message) -> None:
-        self._peers.send(peer, *frame_of(message))
-
-    def _ask_value(self, height: int, block_hash: bytes) -> None:
-        self._peers.broadcast(*value_wanted_frame(height, block_hash))
-
-    def greeting(self) -> Iterable[bytes]:
-        """`peers.LinkUser`: how a stream of ours begins."""
-        return (greeting_frame(self.own_greeting()).SerializeToString(),)
-
-    def link_up(self, peer: str) -> None:
-        """`peers.LinkUser`: from now on this peer hears us."""
-        self._metrics.peers_connected.set(len(self._peers.connected()))
-        self._engine_thread.post(PeerConnected(NodeId(peer)))
+    # -- Between the parts ------------------------------------------------------------------------------------------
 
     def _entries_admitted(self) -> None:
         """The door has put entries into the mempool."""
         self._engine_thread.post(WorkArrived())
-        self._gossip_soon()
+        self._talk.gossip_soon()
 
-    def _gossip_soon(self) -> None:
-        """At once after a pause, so that a single entry does not wait; under load, together with what comes meanwhile."""
-        if self._gossip_timer is None:
-            loop = asyncio.get_running_loop()
-            self._gossip_timer = loop.call_at(
-                max(loop.time(), self._gossiped_at + GOSSIP_DELAY_S), self._gossip
-            )
-
-    def _gossip(self) -> None:
-        self._gossip_timer = None
-        while batch := self._mempool.take_gossip(GOSSIP_BATCH_BYTES):
-            self._gossiped_at = asyncio.get_running_loop().time()
-            self._peers.broadcast(*entries_frame(batch))
-
-    async def _send_heartbeats(self) -> None:
-        """Tell the peers how far we are: soon after a commit, and now and then."""
+    async def _watch_engine(self) -> None:
+        """Look at the engine now and then, for those who ask. Until cancelled."""
         while True:
-            self._peers.broadcast(*height_frame(self._feed.height))
             self._refresh_status(await self._engine_thread.call(self._engine.status))
-            await asyncio.sleep(HEARTBEAT_PAUSE_S)
-            self._heartbeat_due.clear()
-            try:
-                async with asyncio.timeout(HEARTBEAT_S):
-                    await self._heartbeat_due.wait()
-            except TimeoutError:
-                continue
-
-    # -- From the peers (peer_service.PeerHandler) -------------------------------------------------------------------
-
-    def own_greeting(self) -> Greeting:
-        """Who we are."""
-        return Greeting(
-            chain_id=self._parts.genesis.chain_id,
-            node_id=self._parts.config.node_id,
-            protocol_version=PROTOCOL_VERSION,
-            rules_version=RULES_VERSION,
-            height=self._feed.height,
-        )
-
-    def peer_joined(self, peer: str, height: int) -> None:
-        """A peer's stream to us has begun."""
-        self._sync.claim(peer, height)
-        self._peers.hurry(peer)
-
-    async def receive(self, peer: str, message: FromPeer) -> None:
-        """Pass on what a peer said; waits when too much of this peer's is not handled yet."""
-        match message:
-            case EntriesGossiped(entries):
-                self._door.offer(entries)
-            case HeightClaimed(height):
-                self._sync.claim(peer, height)
-            case ValueWanted(height, block_hash):
-                event = NeedFromPeer(NodeId(peer), height, BlockHash(block_hash))
-                await self._engine_thread.post_from(peer, event, 0)
-            case Vote() | Proposal() | Certificate():
-                await self._engine_thread.post_from(peer, Received(NodeId(peer), message), 0)
-            case ValueMessage():
-                await self._engine_thread.post_from(
-                    peer, Received(NodeId(peer), message), len(message.payload)
-                )
-            case _:
-                assert_never(message)
+            await asyncio.sleep(STATUS_S)
 
     # -- Sync's side of the engine ----------------------------------------------------------------------------------
 
@@ -388,13 +304,12 @@ class RunningNode:
     def _on_committed(self, committed: Committed) -> None:
         self._feed.committed(committed.height, committed.entry_ids)
         self._metrics.count_block(committed.entry_ids, committed.receipts, self._clock.monotonic_ms())
-        self._heartbeat_due.set()
         for dropped in committed.dropped:
             self._parts.logger.info(
                 "entry_dropped", entry=dropped.entry_id.hex(), code=str(dropped.code), reason=dropped.message
             )
         # What the block passed over may have to be gossiped again.
-        self._gossip_soon()
+        self._talk.gossip_soon()
         self._parts.logger.debug(
             "committed",
             height=committed.height,
