@@ -13,7 +13,7 @@ This module adds what a client needs beside it, and writes nothing else:
     DIR/papers/NAME.jsonl             each exporter's filing (`paper_file`)
     DIR/trusted-head.txt              the newest head that was seen (rollback protection)
 
-All paths in the files are relative to DIR. No secret is in a JSON file.
+Paths in the files are relative to DIR, except of keys that lie elsewhere. No secret is in a JSON file.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Directory:
                 name: {
                     "member_id": entry.member_id,
                     "roles": list(entry.roles),
-                    "keys": [str(path.relative_to(self.folder)) for path in entry.keys],
+                    "keys": [self._written(path) for path in entry.keys],
                 }
                 for name, entry in enrolled.items()
             },
@@ -149,6 +149,10 @@ class Directory:
         except OSError as error:
             raise DirectoryError(f"cannot write {path}: {error.strerror}") from error
         return replace(self, members={**self.members, **added})
+
+    def _written(self, path: Path) -> str:
+        """A path as the files have it: relative where it lies in the folder, so that the folder can be moved."""
+        return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
 
 
 def read_directory(folder: Path) -> Directory:

@@ -61,18 +61,22 @@ def read_customer_directory(path: Path, known_members: Mapping[str, MemberId]) -
                         f"{path}, line {reader.line_num}: expected two fields, customer and debtor"
                     )
                 customer, debtor = (field.strip() for field in fields)
-                if found.setdefault(customer, _member_id(debtor, known_members)) != _member_id(
-                    debtor, known_members
-                ):
+                member = _member_id(debtor, known_members, f"{path}, line {reader.line_num}")
+                if found.setdefault(customer, member) != member:
                     raise InputError(f"{path}, line {reader.line_num}: customer {customer!r} has two debtors")
                 if len(found) > CUSTOMERS_MAX:
                     raise InputError(f"{path}: more than {CUSTOMERS_MAX} customers")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeError, csv.Error, BadIdentifier) as error:
+    except (UnicodeError, csv.Error) as error:
         raise InputError(f"{path}: {error}") from error
     return found
 
 
-def _member_id(text: str, known_members: Mapping[str, MemberId]) -> MemberId:
-    return known_members[text] if text in known_members else parse_member_id(text)
+def _member_id(text: str, known_members: Mapping[str, MemberId], where: str) -> MemberId:
+    if text in known_members:
+        return known_members[text]
+    try:
+        return parse_member_id(text)
+    except BadIdentifier as error:
+        raise InputError(f"{where}: {error}") from error
