@@ -25,7 +25,8 @@ from .queries import QueryPlan
 # A step is sustained when so much of what was offered is committed in time, and nothing was refused or lost.
 COMMITTED_SHARE_MIN = 0.95
 LEAD_S = 0.3
-SETTLE_S = 1.0
+SETTLE_S = 0.5
+SETTLE_S_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Bench:
         settled = plan.entries - result.unanswered - sum(result.refused.values())
         self.entries += settled
         self.receivables += settled * operations
-        time.sleep(SETTLE_S)
+        self._settle()
         return _step(plan, entry_bytes, result, before, after, len(self._network.running()))
 
     def sweep(self, operations: int, first_entries_per_s: float) -> Sweep:
@@ -243,6 +244,15 @@ class Bench:
             self.entries / audit_s,
             self.receivables / audit_s,
         )
+
+    def _settle(self) -> None:
+        """Let the nodes finish what an overload left waiting, so that the next measurement begins with an idle network."""
+        deadline_s = time.monotonic() + SETTLE_S_MAX
+        time.sleep(SETTLE_S)
+        while time.monotonic() < deadline_s and any(
+            self._network.status(node).get("mempool_entries", 0) for node in self._network.running()
+        ):
+            time.sleep(SETTLE_S)
 
     def _read(self) -> Reading:
         nodes = self._network.running()
