@@ -72,14 +72,20 @@ class _AnyOperation:
         kind = TYPE_BY_CODE.get(code) if type(code) is int else None
         if kind is None:
             raise MalformedEntry(f"unknown operation type {code!r}", path=path)
-        operation: Operation = kind.shape.decode(fields, f"{path}.{kind.name}")
+        try:
+            operation: Operation = kind.shape.decode(fields, kind.name)
+        except MalformedEntry as error:
+            raise error.inside(path) from None
         return operation
 
     def encode(self, value: Operation, path: str) -> tuple[object, ...]:
         kind = TYPE_BY_CLASS.get(type(value))
         if kind is None:
             raise MalformedEntry(f"a {type(value).__name__} is not an operation", path=path)
-        return (kind.code, kind.shape.encode(value, f"{path}.{kind.name}"))
+        try:
+            return (kind.code, kind.shape.encode(value, kind.name))
+        except MalformedEntry as error:
+            raise error.inside(path) from None
 
 
 _BODY: Final = Struct(

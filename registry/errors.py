@@ -107,6 +107,13 @@ class MalformedEntry(EntryRefused):
 
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(Code.MALFORMED, f"{path}: {message}" if path else message, path=path)
+        self._problem = message
+        self._path = path
+
+    def inside(self, outer: str) -> MalformedEntry:
+        """The same failure, of a field of `outer`. Only a failure pays for putting its path together."""
+        dot = "." if outer and self._path and not self._path.startswith("[") else ""
+        return MalformedEntry(self._problem, path=f"{outer}{dot}{self._path}")
 
 
 class BadSignature(EntryRefused):

@@ -9,7 +9,7 @@ from iso4217 import Currency
 
 from .limits import AMOUNT_MAX
 
-_DECIMAL: Final = re.compile(r"(?P<units>[0-9]{1,18})(?:\.(?P<fraction>[0-9]{1,4}))?")
+_DECIMAL: Final = re.compile(r"(?P<units>[0-9]{1,19})(?:\.(?P<fraction>[0-9]{1,4}))?")
 
 
 class BadAmount(ValueError):

@@ -182,12 +182,12 @@ def free_amount(receivable: Receivable, holder: str, *, holder_suspended: bool =
         return FreeAmount(0, (Reason(receivable.phase.name.lower(), part),))
     if holder_suspended:
         return FreeAmount(0, (Reason("suspended", part),))
-    taken = (
-        Reason("pledged", receivable.pledged_by(holder)),
-        Reason("disputed", receivable.disputed_share(holder)),
-    )
-    reasons = tuple(reason for reason in taken if reason.amount > 0)
-    return FreeAmount(max(0, part - sum(reason.amount for reason in reasons)), reasons)
+    pledged, disputed = receivable.pledged_by(holder), receivable.disputed_share(holder)
+    reasons = [
+        Reason(word, amount) for word, amount in (("pledged", pledged), ("disputed", disputed)) if amount
+    ]
+    # A dispute that is raised on a pledged part lies on the same value: the two may exceed the part.
+    return FreeAmount(max(0, part - pledged - disputed), tuple(reasons))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +211,12 @@ class StatusSummary:
 
 def summarise(receivable: Receivable) -> StatusSummary:
     """The public view. Suspension of a holder is not folded in: it is the member's status, not the receivable's."""
-    holders = [part.holder for part in receivable.parts]
     return StatusSummary(
         receivable_id=receivable.receivable_id,
         phase=receivable.phase,
         currency=receivable.currency,
         outstanding=receivable.outstanding,
-        free=sum(free_amount(receivable, holder).amount for holder in holders),
+        free=sum(free_amount(receivable, part.holder).amount for part in receivable.parts),
         assigned=sum(part.amount for part in receivable.parts if part.holder != receivable.exporter),
         pledged=sum(lien.amount for lien in receivable.liens if lien.behind is None),
         disputed=receivable.disputed,

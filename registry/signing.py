@@ -43,10 +43,7 @@ class Tag:
 
 def digest(tag: bytes, *parts: bytes) -> bytes:
     """SHA-256 over a tag and the parts. Callers give at most one part of variable length, and it last."""
-    hasher = sha256(tag)
-    for part in parts:
-        hasher.update(part)
-    return hasher.digest()
+    return sha256(tag + b"".join(parts)).digest()
 
 
 class SigningKey:

@@ -223,7 +223,7 @@ class WorkingState:
     """The state while one block is applied: reads fall through to the committed state, writes stay here."""
 
     reader: StateReader
-    _committed: dict[_Key, Any] = field(default_factory=dict)
+    _committed: dict[_Key, tuple[bytes, Any]] = field(default_factory=dict)
     _objects: dict[_Key, Any] = field(default_factory=dict)
     _written: dict[_Key, None] = field(default_factory=dict)
     _undo: list[tuple[_Key, Any, bool]] = field(default_factory=list)
@@ -235,9 +235,11 @@ class WorkingState:
             return self._objects[key]
         except KeyError:
             pass
-        stored = self.reader.value(state_key(namespace, identifier))
+        key_hash = state_key(namespace, identifier)
+        stored = self.reader.value(key_hash)
         value = None if stored is None else decode_value(namespace, stored)
-        self._committed[key] = self._objects[key] = value
+        self._committed[key] = (key_hash, value)
+        self._objects[key] = value
         return value
 
     def put(self, namespace: Namespace, identifier: bytes, value: object) -> None:
@@ -287,9 +289,9 @@ class WorkingState:
         """The delta of everything written, and the new state root."""
         values: dict[bytes, bytes | None] = {}
         updates: dict[bytes, bytes | None] = {}
-        for namespace, identifier in self._written:
-            public, private = _FORMATS[namespace].encode(self._objects[namespace, identifier])
-            key_hash = state_key(namespace, identifier)
+        for key in self._written:
+            public, private = _FORMATS[key[0]].encode(self._objects[key])
+            key_hash = self._committed[key][0]
             values[key_hash] = pack((public, private))
             private_part = private_digest(private) if private else EMPTY_PRIVATE_DIGEST
             updates[key_hash] = committed_hash(public, private_part)
@@ -304,7 +306,7 @@ class WorkingState:
         removed: list[tuple[int, bytes]] = []
         for key in self._written:
             if key[0] is Namespace.RECEIVABLE:
-                before, after = _expiries(self._committed[key]), _expiries(self._objects[key])
+                before, after = _expiries(self._committed[key][1]), _expiries(self._objects[key])
                 added += after - before
                 removed += before - after
         return tuple(sorted(added)), tuple(sorted(removed))

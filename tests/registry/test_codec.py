@@ -77,6 +77,7 @@ _REFUSED: dict[str, str] = {
     "a map of 16 bits": "de0000",
     "a map of 32 bits": "df00000000",
     "an extension": "d40100",
+    "an extension of no bytes": "c70001",
     "an extension of 16 bytes": "d80100" + "00" * 15,
     "an extension with a length": "c7010100",
     "a timestamp": "d6ff00000000",

@@ -425,6 +425,15 @@ def test_liens_of_one_receivable_with_one_end_expire_together(consortium: Consor
     assert [lien.pledgee for lien in liens(consortium, receivable)] == [FACTOR_3]
 
 
+def test_liens_of_one_receivable_with_two_ends_expire_in_one_block(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    until_ms = consortium.now_ms + 40 * DAY_MS
+    for later_ms, pledgee in enumerate((FACTOR_1, FACTOR_2, FACTOR_3)):
+        pledged(consortium, receivable, 2_000, pledgee, until_ms=until_ms + later_ms)
+    consortium.pass_time(until_ms + 1)
+    assert [lien.pledgee for lien in liens(consortium, receivable)] == [FACTOR_3]
+
+
 def test_a_released_lien_leaves_nothing_to_expire(consortium: Consortium) -> None:
     receivable = consortium.registered()
     lien = pledged(consortium, receivable, 10_000)
