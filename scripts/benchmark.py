@@ -73,7 +73,7 @@ def main(
         place = folder or Path(temporary) / "network"
         directory = make_network(
             place,
-            NetworkPlan(validators=VALIDATORS, network_delay_ms=NETWORK_DELAY_MS, log_level="warning"),
+            NetworkPlan(validators=VALIDATORS, network_delay_ms=NETWORK_DELAY_MS),
             datetime.datetime.now(datetime.UTC),
         )
         figures = Figures(nodes=VALIDATORS)
