@@ -26,7 +26,6 @@ T = TypeVar("T")
 Attempt = Callable[[Connection, float], Awaitable[T]]
 
 RETRY_PAUSE_S: Final = 0.1
-ATTEMPT_S_MAX: Final = 5.0
 EVIDENCE_KEPT_MAX: Final = 100
 OVERLOADED: Final = "OVERLOADED"
 NO_BLOCK_YET: Final = "NO_BLOCK_YET"
@@ -48,8 +47,15 @@ class NodeCircle:
     """Connections to some nodes of one network, in the order in which they are asked next."""
 
     def __init__(
-        self, genesis: Genesis, addresses: Mapping[str, str], identity: Identity | None, clock: Clock
+        self,
+        genesis: Genesis,
+        addresses: Mapping[str, str],
+        identity: Identity | None,
+        clock: Clock,
+        attempt_s: float,
     ) -> None:
+        """`attempt_s`: how long one node is waited for, so that one that hangs does not use up the time of the others."""
+        self._attempt_s = attempt_s
         self.evidence: list[FalseAnswer] = []
         self.connections = [
             Connection(_pinned(genesis, node_id), address, identity, clock)
@@ -62,11 +68,9 @@ class NodeCircle:
         for connection in self.connections:
             await connection.close()
 
-    async def ask(self, attempt: Attempt[T], deadline: float, attempt_s_max: float = ATTEMPT_S_MAX) -> T:
-        """The first good answer before `deadline` (in the loop's time). Raises CallRefused, Unreachable, ProofInvalid.
-
-        One node is given at most `attempt_s_max`: one that hangs must not use up the time of those that would answer.
-        """
+    async def ask(self, attempt: Attempt[T], deadline: float, attempt_s: float | None = None) -> T:
+        """The first good answer before `deadline` (in the loop's time). Raises CallRefused, Unreachable, ProofInvalid."""
+        patience_s = self._attempt_s if attempt_s is None else attempt_s
         loop = asyncio.get_running_loop()
         problem: ClientError | ProofInvalid = Unreachable("the deadline passed before a node was asked")
         while (left_s := deadline - loop.time()) > 0:
@@ -76,15 +80,18 @@ class NodeCircle:
                 if left_s <= 0:
                     break
                 try:
-                    return await attempt(connection, min(left_s, attempt_s_max))
+                    return await attempt(connection, min(left_s, patience_s))
                 except HeadTooOld as error:
                     problem = error  # honest nodes lag by a block: another one, or a moment later, has it
                 except grpc.aio.AioRpcError as error:
-                    problem = connection.failure(error)
-                    if isinstance(problem, CallRefused):
-                        if problem.code not in PASSING:
-                            raise problem from error
-                        refusals.append(problem.code)
+                    failure = connection.failure(error)
+                    if isinstance(failure, CallRefused):
+                        if failure.code not in PASSING:
+                            raise failure from error
+                        refusals.append(failure.code)
+                    # That the last node was cut off by the deadline says less than what another one said before.
+                    if isinstance(failure, CallRefused) or isinstance(problem, Unreachable):
+                        problem = failure
                 self.pass_over(connection)
             if refusals == [NO_BLOCK_YET] * len(self.connections):
                 raise problem  # a chain without a block may rest for a while: the caller knows what that means

@@ -50,7 +50,7 @@ ENTRIES_PER_CALL_MAX: Final = 1_000
 BYTES_PER_CALL_MAX: Final = 3 << 20  # under gRPC's default of 4 MiB, with room for the frame
 RECEIPTS_PER_CALL_MAX: Final = 10_000
 WAIT_MS_MAX: Final = 60_000
-# A receipt that is this late is asked for elsewhere, and its entry handed in again: its node may have died with it.
+ATTEMPT_S: Final = 5.0
 RESUBMIT_AFTER_S: Final = 5.0
 
 
@@ -87,10 +87,14 @@ class RegistryClient:
         verify: bool = True,
         age_ms_max: int | None = None,
         timeout_s: float = 15.0,
+        attempt_s: float = ATTEMPT_S,
+        resubmit_after_s: float = RESUBMIT_AFTER_S,
         clock: Clock = system_clock,
     ) -> None:
         """`addresses`: node id -> host:port, in the order in which they are asked. `chain` may be shared between clients.
 
+        A call ends after `timeout_s`, of which one node gets at most `attempt_s`. A receipt that is later than
+        `resubmit_after_s` is asked for elsewhere, and its entry handed in again: its node may have died with it.
         Raises DirectoryError when a node is not in the genesis document.
         """
         self.genesis = genesis
@@ -98,8 +102,9 @@ class RegistryClient:
         self.is_verifying = verify
         self._checks: AnswerChecks = self.chain if verify else UncheckedChain()
         self.timeout_s = timeout_s
+        self._resubmit_after_s = resubmit_after_s
         self._clock = clock
-        self._nodes = NodeCircle(genesis, addresses, identity, clock)
+        self._nodes = NodeCircle(genesis, addresses, identity, clock, attempt_s)
 
     async def __aenter__(self) -> Self:
         return self
@@ -243,7 +248,7 @@ class RegistryClient:
                     del waiting[entry_id]
             if not waiting:
                 break
-            wait_s = min(RESUBMIT_AFTER_S, deadline - loop.time())
+            wait_s = min(self._resubmit_after_s, deadline - loop.time())
             for entry_id, receipt in (await self.wait_for_receipts(list(waiting), timeout_s=wait_s)).items():
                 outcome[entry_id] = receipt
                 del waiting[entry_id]

@@ -1,0 +1,516 @@
+"""The SDK against nodes that answer, fail, lag, hang and lie, over real gRPC in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from client.answers import ByFingerprint, ById
+from client.blocking import BlockingClient
+from client.connection import Identity
+from client.errors import CallRefused, DirectoryError, Unreachable
+from client.registry_client import Admission, RegistryClient, _batches
+from client.submission import Draft, EntryTurnedAway, Submitter
+from client.trust import Checkpoint
+from client.verify import HeadTooOld, ProvenReceipt
+from client.wallet import Wallet
+from node.status import CallCode
+from node.status import CallRefused as NodeRefuses
+from node.tls import generate_identity
+from pledgebook.v1 import ledger_pb2, registry_pb2
+from registry.access_token import check_token_signature, decode_token
+from registry.entry import decode_entry
+from registry.errors import Code, ProofInvalid
+from registry.fingerprints import FingerprintKey, FingerprintKind
+from registry.identifiers import EntryId, MemberId
+from tests.client.audit.chain_builder import confirm, digest_of, key_of, member_id_of, registered
+from tests.client.fake_node import FakeNode, TlsChain, client_of, serving
+
+pytestmark = pytest.mark.integration
+
+UNKNOWN = bytes([7]) * 32
+
+
+class World:
+    """Three nodes over one chain with one receivable."""
+
+    def __init__(self) -> None:
+        self.chain = TlsChain()
+        entry = self.chain.entry("exporter-1", self.chain.register(invoice="one"))
+        self.chain.commit([entry])
+        self.receivable = registered(entry)
+        self.first, self.second, self.third = (
+            FakeNode(self.chain, name) for name in ("exporter-1", "association", "factor-1")
+        )
+        self.nodes = (self.first, self.second, self.third)
+
+    def client(self, **options: Any) -> RegistryClient:
+        return client_of(self.chain, *self.nodes, **options)
+
+    def fresh(self, count: int = 1) -> list[bytes]:
+        return [self.chain.entry("exporter-1", self.chain.register()) for _ in range(count)]
+
+    def submitter(self, client: RegistryClient, **options: Any) -> Submitter:
+        return Submitter(client, association_keys=1, clock=lambda: self.chain.tip.time_ms, **options)
+
+    def draft(self) -> Draft:
+        wallet = Wallet(
+            MemberId(member_id_of("exporter-1")),
+            (key_of("exporter-1"),),
+            self.chain.genesis.chain_id,
+            FingerprintKey(bytes(32), 1),
+        )
+        return Draft((self.chain.register(),), (wallet,))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+# -- Questions ---------------------------------------------------------------------------------------------------------
+
+
+async def test_questions_are_answered_with_proof_and_asked_under_the_members_token(world: World) -> None:
+    async with serving(*world.nodes), world.client() as client:
+        by_id = await client.status(ById(world.receivable))
+        key = ByFingerprint(FingerprintKind.INVOICE, digest_of("invoice", "one"))
+        by_invoice = await client.status(key)
+        record = (await client.receivable(key)).record
+        member = await client.member(member_id_of("exporter-1"))
+        missing = await client.status(ById(UNKNOWN))
+        head = await client.head()
+        await client.head(1)
+    assert by_id.summary == by_invoice.summary
+    assert record is not None
+    assert record.receivable_id == world.receivable
+    assert member.window.highest == 1
+    assert missing.summary is None
+    assert head.checkpoint == Checkpoint(*world.chain.head)
+    token = decode_token(world.first.tokens[0])
+    check_token_signature(token)
+    assert (token.token.member, token.token.node_id) == (member_id_of("exporter-1"), "exporter-1")
+    assert world.second.calls == []
+
+
+async def test_many_keys_are_asked_in_batches_of_a_hundred(world: World) -> None:
+    keys = [ById(UNKNOWN[:-1] + bytes([number])) for number in range(250)]
+    async with serving(*world.nodes), world.client() as client:
+        assert [status.summary for status in await client.statuses(keys)] == [None] * 250
+        assert await client.statuses([]) == ()
+    assert world.first.calls == ["GetStatus"] * 3
+
+
+async def test_a_node_that_is_down_is_passed_over_and_asked_last_from_then_on(world: World) -> None:
+    async with serving(*world.nodes), world.client() as client:
+        gone = FakeNode(world.chain, "factor-2")
+        gone.address = "127.0.0.1:1"
+        async with client_of(world.chain, gone, *world.nodes) as other:
+            assert (await other.status(ById(world.receivable))).summary is not None
+            assert other.node_ids == ("exporter-1", "association", "factor-1", "factor-2")
+        assert client.node_ids[0] == "exporter-1"
+
+
+async def test_a_node_that_hangs_does_not_use_up_the_time_of_the_others(world: World) -> None:
+    world.first.hangs = True
+    async with serving(*world.nodes), world.client(attempt_s=0.3) as client:
+        await client.head()
+    assert world.second.calls == ["GetHeader"]
+
+
+async def test_nobody_there_is_unreachable_within_the_deadline(world: World) -> None:
+    world.first.address = "127.0.0.1:1"
+    async with client_of(world.chain, world.first, timeout_s=0.5) as client:
+        with pytest.raises(Unreachable, match=r"exporter-1 at 127\.0\.0\.1:1"):
+            await client.head()
+
+
+async def test_a_server_with_another_certificate_is_not_spoken_to(world: World) -> None:
+    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    impostor = FakeNode(world.chain, "exporter-1", generate_identity("exporter-1", now))
+    async with serving(impostor), client_of(world.chain, impostor, timeout_s=0.5) as client:
+        with pytest.raises(Unreachable):
+            await client.head()
+    assert impostor.calls == []
+
+
+async def test_a_node_that_the_genesis_does_not_name_is_not_asked(world: World) -> None:
+    stranger = FakeNode(world.chain, "association")
+    stranger.node_id = "stranger"
+    with pytest.raises(DirectoryError, match="'stranger' is not a node"):
+        client_of(world.chain, stranger)
+    with pytest.raises(DirectoryError, match="no node to ask"):
+        client_of(world.chain)
+
+
+async def test_a_refusal_keeps_its_code_and_is_not_asked_of_the_others(world: World) -> None:
+    world.first.refusal = NodeRefuses(CallCode.FORBIDDEN, "not for you")
+    async with serving(*world.nodes), world.client() as client:
+        with pytest.raises(CallRefused) as caught:
+            await client.receivable(ById(world.receivable))
+    assert (caught.value.code, caught.value.message, caught.value.node_id) == (
+        "FORBIDDEN",
+        "not for you",
+        "exporter-1",
+    )
+    assert world.second.calls == []
+
+
+async def test_a_busy_node_is_asked_again_after_the_time_it_names(world: World) -> None:
+    for node in world.nodes:
+        node.refusal = NodeRefuses(CallCode.OVERLOADED, "busy", retry_after_ms=30)
+        node.refusals_left = 1
+    async with serving(*world.nodes), world.client() as client:
+        await client.head()
+    assert sum(len(node.calls) for node in world.nodes) == 4
+
+
+async def test_a_chain_without_a_block_is_told_at_once(world: World) -> None:
+    world.chain.blocks.clear()
+    async with serving(*world.nodes), world.client(timeout_s=60.0) as client:
+        with pytest.raises(CallRefused, match="NO_BLOCK_YET"):
+            await client.head()
+    assert [node.calls for node in world.nodes] == [["GetHeader"]] * 3
+
+
+# -- Lies --------------------------------------------------------------------------------------------------------------
+
+
+def a_bit_of_the_summary(response: registry_pb2.GetStatusResponse) -> registry_pb2.GetStatusResponse:
+    public = bytearray(response.answers[0].present.public)
+    public[-1] ^= 1
+    response.answers[0].present.public = bytes(public)
+    return response
+
+
+def an_answer_too_few(response: registry_pb2.GetStatusResponse) -> registry_pb2.GetStatusResponse:
+    del response.answers[:]
+    return response
+
+
+def a_certificate_without_a_quorum(
+    response: registry_pb2.GetStatusResponse,
+) -> registry_pb2.GetStatusResponse:
+    response.head.certificate = response.head.certificate[:-64]
+    return response
+
+
+def a_change_of_validators(response: registry_pb2.GetStatusResponse) -> registry_pb2.GetStatusResponse:
+    response.validator_changes.append(response.head)
+    return response
+
+
+@pytest.mark.parametrize(
+    "falsify",
+    [a_bit_of_the_summary, an_answer_too_few, a_certificate_without_a_quorum, a_change_of_validators],
+)
+async def test_a_false_answer_is_raised_kept_and_not_papered_over_by_another_node(
+    world: World, falsify: Callable[[Any], Any]
+) -> None:
+    world.first.falsify = falsify
+    async with serving(*world.nodes), world.client() as client:
+        with pytest.raises(ProofInvalid) as caught:
+            await client.status(ById(world.receivable))
+        (kept,) = client.evidence
+    assert (kept.node_id, kept.kind) == ("exporter-1", "GetStatusResponse")
+    assert registry_pb2.GetStatusResponse.FromString(kept.answer).head.header
+    assert caught.value.details["answer"] == kept.answer
+    assert world.second.calls == []
+
+
+async def test_an_older_header_than_the_one_asked_for_is_false(world: World) -> None:
+    world.chain.commit()
+    older = ledger_pb2.GetHeaderResponse()
+    older.head.header = world.chain.blocks[0].block.header_bytes
+    older.head.certificate = world.chain.blocks[0].certificate
+    world.first.falsify = lambda _response: older
+    async with serving(*world.nodes), world.client() as client:
+        with pytest.raises(ProofInvalid, match="height 2 was asked for"):
+            await client.head(2)
+
+
+async def test_a_node_that_lags_is_passed_over(world: World) -> None:
+    world.chain.commit()
+    world.first.lag = 1
+    async with serving(*world.nodes), world.client(checkpoint=Checkpoint(*world.chain.head)) as client:
+        assert (await client.status(ById(world.receivable))).head.header.height == 2
+        assert client.evidence == ()
+    assert world.first.calls == world.second.calls == ["GetStatus"]
+
+
+async def test_an_older_state_than_was_seen_is_refused_when_every_node_shows_it(world: World) -> None:
+    world.chain.commit()
+    for node in world.nodes:
+        node.lag = 1
+    async with (
+        serving(*world.nodes),
+        world.client(checkpoint=Checkpoint(*world.chain.head), timeout_s=0.6) as client,
+    ):
+        with pytest.raises(HeadTooOld):
+            await client.status(ById(world.receivable))
+
+
+async def test_turning_verification_off_shows(world: World) -> None:
+    world.first.falsify = a_bit_of_the_summary
+    async with serving(*world.nodes), world.client(verify=False) as client:
+        assert not client.is_verifying
+        assert not (await client.status(ById(world.receivable))).head.is_verified
+        assert client.chain.highest is None
+
+
+async def test_a_receipt_that_nobody_asked_for_is_false(world: World) -> None:
+    (entry,) = world.fresh()
+    other = world.first
+    async with serving(*world.nodes), world.client() as client:
+        await client.commit([entry])
+        foreign = world.chain.blocks[0]
+
+        def swap(batch: Any) -> Any:
+            if isinstance(batch, registry_pb2.ReceiptBatch):
+                batch.head.header = foreign.block.header_bytes
+                batch.head.certificate = foreign.certificate
+                batch.receipts[0].receipt = foreign.receipts[0]
+                del batch.receipts[0].path[:]
+            return batch
+
+        other.falsify = swap
+        with pytest.raises(ProofInvalid, match="nobody asked for"):
+            await client.wait_for_receipts([decode_entry(entry).entry_id])
+
+
+# -- Entries -----------------------------------------------------------------------------------------------------------
+
+
+async def test_entries_are_committed_with_proven_receipts(world: World) -> None:
+    entries = world.fresh(3)
+    async with serving(*world.nodes), world.client() as client:
+        outcome = await client.commit(entries)
+    assert set(outcome) == {decode_entry(raw).entry_id for raw in entries}
+    assert all(isinstance(proven, ProvenReceipt) for proven in outcome.values())
+
+
+async def test_an_entry_that_a_node_lost_is_handed_in_again_and_takes_effect_once(world: World) -> None:
+    world.first.loses_entries = 1
+    (entry,) = world.fresh()
+    async with serving(*world.nodes), world.client(resubmit_after_s=0.3) as client:
+        outcome = await client.commit([entry, entry])
+    entry_id = decode_entry(entry).entry_id
+    assert isinstance(outcome[entry_id], ProvenReceipt)
+    handed_in = [each for node in world.nodes for each in node.submitted]
+    assert handed_in == [entry_id] * 2
+    committed = [decode_entry(raw).entry_id for built in world.chain.blocks for raw in built.block.entries]
+    assert committed.count(entry_id) == 1
+
+
+async def test_receipts_that_do_not_come_are_told(world: World) -> None:
+    world.first.loses_entries = 100
+    async with serving(world.first), client_of(world.chain, world.first, timeout_s=0.5) as client:
+        with pytest.raises(Unreachable, match="1 of 1 entries have no receipt yet"):
+            await client.commit(world.fresh())
+        assert await client.wait_for_receipts([EntryId(UNKNOWN)], timeout_s=0.3) == {}
+
+
+async def test_a_full_mempool_is_tried_again_for_the_entries_it_had_no_room_for(world: World) -> None:
+    full = {"left": 2}
+
+    def door(_entry_id: bytes) -> tuple[str, int] | None:
+        full["left"] -= 1
+        return ("OVERLOADED", 20) if full["left"] >= 0 else None
+
+    world.first.door = door
+    async with serving(*world.nodes), world.client() as client:
+        admissions = await client.submit(world.fresh(3))
+    assert [admission.code for admission in admissions] == ["OK"] * 3
+
+
+async def test_a_mempool_that_stays_full_is_told_with_the_time_to_come_again(world: World) -> None:
+    world.first.door = lambda _entry_id: ("OVERLOADED", 9_000)
+    async with serving(*world.nodes), world.client() as client:
+        (admission,) = await client.submit(world.fresh(), timeout_s=1.0)
+    assert (admission.code, admission.retry_after_ms, admission.is_ok) == ("OVERLOADED", 9_000, False)
+
+
+async def test_an_entry_that_is_turned_away_has_no_receipt(world: World) -> None:
+    refused, accepted = world.fresh(2)
+    refused_id = decode_entry(refused).entry_id
+    world.first.door = lambda entry_id: ("EXPIRED", 0) if entry_id == refused_id else None
+    async with serving(*world.nodes), world.client() as client:
+        outcome = await client.commit([refused, accepted])
+    assert isinstance(outcome[decode_entry(accepted).entry_id], ProvenReceipt)
+    turned_away = outcome[refused_id]
+    assert isinstance(turned_away, Admission)
+    assert (turned_away.code, turned_away.is_first_word) == ("EXPIRED", True)
+
+
+async def test_an_answer_with_too_few_admissions_is_false(world: World) -> None:
+    world.first.falsify = lambda _response: registry_pb2.SubmitResponse()
+    async with serving(*world.nodes), world.client() as client:
+        with pytest.raises(ProofInvalid, match="2 entries were handed in, 0 are answered"):
+            await client.submit(world.fresh(2))
+
+
+def test_entries_are_handed_in_in_calls_of_bounded_size() -> None:
+    entries = [bytes(1_000)] * 2_500
+    assert [len(batch) for batch in _batches(range(2_500), entries)] == [1_000, 1_000, 500]
+    large = [bytes(1 << 20)] * 7
+    assert [len(batch) for batch in _batches(range(7), large)] == [3, 3, 1]
+    assert _batches([4, 9], [b""] * 10) == [[4, 9]]
+
+
+# -- Numbers -----------------------------------------------------------------------------------------------------------
+
+
+async def test_numbers_go_on_where_the_ledger_has_them(world: World) -> None:
+    async with serving(*world.nodes), world.client() as client:
+        submitter = world.submitter(client)
+        signed = await asyncio.gather(*(submitter.sign(world.draft()) for _ in range(20)))
+    assert sorted(decode_entry(raw).body.sequence for raw in signed) == list(range(2, 22))
+    assert world.first.calls == ["GetMember"]
+
+
+async def test_workers_in_different_lanes_never_take_the_same_number(world: World) -> None:
+    async with serving(*world.nodes), world.client() as client:
+        taken: list[int] = []
+        for lane in range(3):
+            submitter = world.submitter(client, lane=lane, lanes=3)
+            taken += [decode_entry(await submitter.sign(world.draft())).body.sequence for _ in range(5)]
+    assert len(set(taken)) == 15
+    assert min(taken) > 1
+
+
+async def test_before_the_first_block_numbers_begin_with_one(world: World) -> None:
+    world.chain.blocks.clear()
+    async with serving(*world.nodes), world.client() as client:
+        raw = await world.submitter(client).sign(world.draft())
+    assert decode_entry(raw).body.sequence == 1
+
+
+async def test_a_used_number_is_replaced_when_the_first_node_says_so(world: World) -> None:
+    async with serving(*world.nodes), world.client() as client:
+        submitter = world.submitter(client)
+        await submitter.sign(world.draft())
+        # Another worker of this member, in another process, takes the numbers that we would take next.
+        world.chain.commit(world.fresh(5))
+        world.first.door = lambda entry_id: ("REPLAYED", 0) if entry_id == world.first.submitted[0] else None
+        proven = await submitter.commit(world.draft())
+    assert proven.receipt.results[0].code is Code.OK
+    assert len(world.first.submitted) == 2
+    (committed,) = world.chain.blocks[-1].block.entries
+    assert decode_entry(committed).body.sequence == 7
+
+
+async def test_a_used_number_is_not_replaced_when_another_node_may_have_the_entry(world: World) -> None:
+    world.second.door = lambda _entry_id: ("REPLAYED", 0)
+    async with serving(*world.nodes), world.client() as client:
+        submitter = world.submitter(client)
+        await submitter.sign(world.draft())
+        # The answer of the first node is lost: whether it has taken the entry in, nobody can say.
+        world.first.refusal = NodeRefuses(CallCode.STOPPING, "going away")
+        with pytest.raises(EntryTurnedAway, match="REPLAYED"):
+            await submitter.commit(world.draft())
+    assert len(world.second.submitted) == 1
+
+
+async def test_one_that_is_turned_away_does_not_keep_the_others_back(world: World) -> None:
+    async with serving(*world.nodes), world.client() as client:
+        submitter = world.submitter(client)
+        seen: list[bytes] = []
+
+        def door(entry_id: bytes) -> tuple[str, int] | None:
+            seen.append(entry_id)
+            return ("MISSING_SIGNATURE", 0) if len(seen) == 2 else None
+
+        world.first.door = door
+        outcomes = await submitter.commit_all([world.draft() for _ in range(3)])
+    kinds = [type(outcome) for outcome in outcomes]
+    assert kinds == [ProvenReceipt, EntryTurnedAway, ProvenReceipt]
+
+
+# -- A node's word -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_forecast_is_read(world: World) -> None:
+    async with serving(*world.nodes), world.client() as client:
+        answer = await client.preflight(world.fresh()[0])
+    (forecast,) = answer.forecasts
+    assert (answer.height, answer.door_code, forecast.code) == (1, "OK", "DUPLICATE_PLEDGE")
+    assert forecast.collided_with is not None
+    assert forecast.collided_with.height == 3
+    assert forecast.reasons == ("pledged 5",)
+
+
+async def test_each_event_is_told_once_although_its_node_goes_away(world: World) -> None:
+    events = [
+        registry_pb2.Event(height=height, entry_index=entry, operation="Assign")
+        for height in (3, 4, 5)
+        for entry in (0, 1)
+    ]
+    for node in world.nodes:
+        node.events = events
+    world.first.events_before_failure = 3
+    async with serving(*world.nodes), world.client() as client:
+        watching = client.watch_events(3)
+        told = [await anext(watching) for _ in range(6)]
+        await watching.aclose()  # type: ignore[attr-defined]  # an async generator, declared as an iterator
+    assert [(event.height, event.entry_index) for event in told] == [
+        (3, 0),
+        (3, 1),
+        (4, 0),
+        (4, 1),
+        (5, 0),
+        (5, 1),
+    ]
+    assert world.second.calls == ["WatchEvents"]
+
+
+async def test_blocks_are_streamed_as_the_node_has_them(world: World) -> None:
+    world.chain.commit()
+    async with serving(*world.nodes), world.client() as client:
+        blocks = [block async for block in client.blocks(1)]
+        assert [block.height for block in blocks] == [1, 2]
+        assert (blocks[0].block, blocks[0].certificate, blocks[0].receipts) == world.chain.blocks[
+            0
+        ].exported()
+        world.first.refusal = NodeRefuses(CallCode.FORBIDDEN, "not for you")
+        with pytest.raises(CallRefused, match="FORBIDDEN"):
+            [block async for block in client.blocks(1)]
+
+
+# -- The synchronous face ----------------------------------------------------------------------------------------------
+
+
+async def test_the_synchronous_face_gives_the_same_answers(world: World) -> None:
+    def use(addresses: dict[str, str]) -> None:
+        identity = Identity(MemberId(member_id_of("exporter-1")), key_of("exporter-1"))
+        with BlockingClient(world.chain.genesis, addresses, identity) as client:
+            status = client.status(ById(world.receivable))
+            assert status.summary is not None
+            assert client.receivable(ById(world.receivable)).record is not None
+            assert client.member(member_id_of("debtor")).member is not None
+            assert client.statuses([ById(UNKNOWN)])[0].summary is None
+            assert client.head(1).header.height == 1
+            entry = world.chain.entry("debtor", confirm(world.receivable, 5))
+            assert client.submit([entry])[0].is_ok
+            assert client.wait_for_receipts([decode_entry(entry).entry_id])
+            assert [block.height for block in client.blocks(1)] == [1, 2]
+            assert client.preflight(entry).height == 2
+            assert client.ledger_status().block_hash == world.chain.head[1]
+            watching = client.watch_events(3)
+            assert next(watching).height == 3
+            watching.close()  # type: ignore[attr-defined]  # a generator, declared as an iterator
+            world.first.falsify = a_bit_of_the_summary
+            with pytest.raises(ProofInvalid):
+                client.status(ById(world.receivable))
+
+    world.first.events = [registry_pb2.Event(height=height) for height in (3, 4)]
+    async with serving(*world.nodes):
+        await asyncio.to_thread(use, {node.node_id: node.address for node in world.nodes})
+
+
+def test_the_synchronous_face_ends_its_thread_when_it_cannot_begin(world: World) -> None:
+    with pytest.raises(DirectoryError):
+        BlockingClient(world.chain.genesis, {}, None)
