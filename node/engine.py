@@ -56,13 +56,10 @@ from consensus.limits import Limits, Timing
 from consensus.messages import BlockHash, Proposal, UnsignedProposal, UnsignedVote, ValueMessage, Vote
 from consensus.recovery import NormalStart, ObserveOnly, Refuse, SignedPlace, StartFacts, judge_start
 from consensus.validators import NodeId
-from registry.errors import BlockInvalid
-from registry.signing import verify
-
-from .inbox import Inbox
-from .input_codec import InputUnreadable, decode_input, encode_input
-from .journal import Journal
-from .ports import (
+from node.inbox import Inbox
+from node.input_codec import InputUnreadable, decode_input, encode_input
+from node.journal import Journal
+from node.ports import (
     VALUE_BYTES_MAX,
     Application,
     Clock,
@@ -74,7 +71,9 @@ from .ports import (
     Timers,
     Transport,
 )
-from .signer import Signer, SigningRefused
+from node.signer import Signer, SigningRefused
+from registry.errors import BlockInvalid
+from registry.signing import verify
 
 LATE_MESSAGES_MAX: Final = 16
 """Of one peer about committed heights, remembered until the next height: one repetition of a round, and to spare."""

@@ -22,6 +22,9 @@ from consensus.errors import CertificateInvalid, EvidenceInvalid, InvalidMessage
 from consensus.evidence import Equivocation, verify_evidence
 from consensus.messages import BlockHash
 from consensus.validators import NodeId, Validator, ValidatorSet
+from node.clock import Clock
+from node.mempool import Mempool
+from node.ports import BlockRecord, BuiltValue, Committed, SnapshotPort, StorePort, Tip, ValueInfo
 from registry import limits
 from registry.block import Block, decode_block, decode_header, encode_block, make_block
 from registry.entry import Entry, decode_entry, verify_signatures
@@ -38,10 +41,6 @@ from registry.transition import (
     genesis_state,
     genesis_tip,
 )
-
-from .clock import Clock
-from .mempool import Mempool
-from .ports import BlockRecord, BuiltValue, Committed, SnapshotPort, StorePort, Tip, ValueInfo
 
 EXECUTED_MAX: Final = 4
 """Executed blocks of one height that are remembered: those of the rounds that may still decide."""

@@ -17,10 +17,9 @@ from consensus.errors import CertificateInvalid
 from consensus.inputs import CertificateReceived, Input, ProposalReceived, ValueReceived, VoteReceived
 from consensus.messages import Proposal, ValueMessage, Vote
 from consensus.validators import NodeId
+from node.ports import VALUE_BYTES_MAX, Application, Listener, Message
 from registry.errors import BadSignature, BlockInvalid
 from registry.signing import verify
-
-from .ports import VALUE_BYTES_MAX, Application, Listener, Message
 
 MESSAGES_PER_ROUND_MAX: Final = 64
 """Distinct messages of one validator while we are in one round: a proposal and two votes of some twenty rounds ahead of us;

@@ -23,7 +23,7 @@ from typing import Final
 
 import google_crc32c
 
-from .disk import Disk
+from node.disk import Disk
 
 JOURNAL_NAME: Final = "journal"
 TORN_NAME: Final = "journal.torn"

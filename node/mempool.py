@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
+from node.ports import Dropped
 from registry.entry import Entry
 from registry.errors import Code, NotFresh
 from registry.limits import SEQUENCE_WINDOW
-
-from .ports import Dropped
 
 MEMBER_SHARE: Final = 4
 """One member may take up to this fraction of the room."""

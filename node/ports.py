@@ -22,12 +22,11 @@ from consensus.evidence import Equivocation
 from consensus.inputs import Timeout
 from consensus.messages import BlockHash
 from consensus.validators import NodeId, ValidatorSet
+from node.clock import Clock
 from registry.errors import Code
 from registry.limits import BLOCK_BYTES_MAX
 from registry.merkle.log import Node, NodeReader
 from registry.state import StateDelta, StateReader
-
-from .clock import Clock
 
 __all__ = [
     "VALUE_BYTES_MAX",

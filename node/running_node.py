@@ -22,31 +22,31 @@ from structlog.typing import FilteringBoundLogger
 
 from consensus.evidence import Equivocation
 from consensus.validators import NodeId
-from node.access import Gate, RateLimit
+from node.api.access import Gate, RateLimit
+from node.api.calls import Api, StreamSlots
+from node.api.commit_feed import CommitFeed
+from node.api.http_api import NodeStatus, make_app
+from node.api.ledger_service import LedgerService, software_version
+from node.api.members import StoredMembers
+from node.api.query_log import QueryLog
+from node.api.registry_service import RegistryService
 from node.clock import SystemClock
-from node.commit_feed import CommitFeed
 from node.config import NodeConfig
 from node.door import Door
 from node.engine import Engine, EngineSettings, EngineStatus, WorkArrived
 from node.engine_thread import BridgedTransport, EngineThread, LoopBridge, LoopTimers
 from node.executor import Executor, ExecutorSettings
-from node.grpc_calls import Api, StreamSlots
-from node.grpc_ledger import LedgerService, software_version
-from node.grpc_registry import RegistryService
-from node.http_api import NodeStatus, make_app
 from node.journal import Journal
-from node.members import StoredMembers
 from node.mempool import Mempool
-from node.peer_service import PeerService
-from node.peer_talk import PeerTalk
-from node.peers import PeerAddress, PeerNetwork
+from node.peering.peer_service import PeerService
+from node.peering.peer_talk import PeerTalk
+from node.peering.peers import PeerAddress, PeerNetwork
+from node.peering.sync import Sync
 from node.ports import Committed
-from node.query_log import QueryLog
 from node.servers import OperatorServer, api_server, peer_server
 from node.signer import Signer
 from node.status import CallCode, CallRefused
 from node.store import Store
-from node.sync import Sync
 from node.telemetry import Metrics
 from node.tls import Identity
 from registry.block import decode_header

@@ -19,11 +19,11 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
+from node.api.ledger_service import LedgerService
+from node.api.registry_service import RegistryService
 from node.config import Address, Limits
-from node.grpc_ledger import LedgerService
-from node.grpc_registry import RegistryService
-from node.peer_service import PeerService
-from node.peers import MESSAGE_BYTES_MAX
+from node.peering.peer_service import PeerService
+from node.peering.peers import MESSAGE_BYTES_MAX
 from node.tls import Identity, api_server_credentials, peer_server_credentials
 from pledgebook.v1 import ledger_pb2, ledger_pb2_grpc, peer_pb2_grpc, registry_pb2, registry_pb2_grpc
 

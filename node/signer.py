@@ -21,9 +21,8 @@ from typing import Final
 import google_crc32c
 
 from consensus.messages import Proposal, UnsignedProposal, UnsignedVote, Vote, VoteType
+from node.disk import Disk
 from registry.signing import SIGNATURE_BYTES, SigningKey
-
-from .disk import Disk
 
 SIGNER_NAME: Final = "signer"
 

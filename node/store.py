@@ -37,11 +37,10 @@ from typing import Final, Self
 import lmdb
 import msgpack
 
+from node.ports import BlockRecord
 from registry.block import block_hash_of
 from registry.errors import StoreCorrupt
 from registry.state import StateDelta
-
-from .ports import BlockRecord
 
 STORE_FORMAT: Final = 1
 MAP_BYTES: Final = 1 << 40

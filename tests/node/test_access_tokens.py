@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from node.access import CLOCK_SKEW_MS_MAX, Gate, RateLimit
+from node.api.access import CLOCK_SKEW_MS_MAX, Gate, RateLimit
 from node.status import CallCode, CallRefused
 from registry.access_token import TOKEN_LIFE_MS_MAX, Token, make_token
 from registry.codec import pack

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from node import commit_feed
-from node.commit_feed import CommitFeed
+from node.api import commit_feed
+from node.api.commit_feed import CommitFeed
 from node.status import CallCode, CallRefused
 
 A, B, C = b"a", b"b", b"c"

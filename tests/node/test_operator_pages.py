@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from node.http_api import NodeStatus, make_app
+from node.api.http_api import NodeStatus, make_app
 from node.status import CallCode, CallRefused
 from node.telemetry import Metrics
 

@@ -8,9 +8,8 @@ from consensus.certificate import Certificate
 from consensus.errors import InvalidMessage
 from consensus.messages import BlockHash, Proposal, ValueMessage, Vote, VoteType
 from consensus.validators import NodeId
-from node.outbox import Priority
-from node.ports import VALUE_BYTES_MAX, Message
-from node.wire import (
+from node.peering.outbox import Priority
+from node.peering.wire import (
     BATCH_ENTRIES_MAX,
     EntriesGossiped,
     Greeting,
@@ -24,6 +23,7 @@ from node.wire import (
     read_greeting,
     value_wanted_frame,
 )
+from node.ports import VALUE_BYTES_MAX, Message
 from pledgebook.v1 import peer_pb2
 
 HASH = BlockHash(bytes(range(32)))

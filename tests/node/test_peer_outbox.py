@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from node.outbox import (
+from node.peering.outbox import (
     CONTROL_FRAMES_MAX,
     ENTRY_BYTES_MAX,
     ENTRY_FRAMES_MAX,

@@ -12,9 +12,9 @@ import structlog
 from grpc import StatusCode
 from grpc.aio import AioRpcError, Metadata
 
-from node import sync as sync_module
-from node.peers import PeerLink
-from node.sync import Sync
+from node.peering import sync as sync_module
+from node.peering.peers import PeerLink
+from node.peering.sync import Sync
 from node.telemetry import Metrics
 from pledgebook.v1 import ledger_pb2
 from registry.errors import BlockInvalid

@@ -326,7 +326,7 @@ class SimulatedNode:
     def behind(self, height: int) -> None:
         pass  # sync looks by itself, often enough
 
-    # -- Catching up: the rule of node/sync.py on virtual time -------------------------------------------------------
+    # -- Catching up: the rule of node/peering/sync.py on virtual time -----------------------------------------------
 
     def _consider_sync(self) -> None:
         height, now_ms = self.height, self.world.now_ms

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from node.api.preflight import Preflight
 from node.ports import SnapshotPort
-from node.preflight import Preflight
 from node.status import CallCode, CallRefused
 from pledgebook.v1 import ledger_pb2, registry_pb2
 from registry.block import decode_header

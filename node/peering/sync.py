@@ -19,8 +19,8 @@ from structlog.typing import FilteringBoundLogger
 
 from consensus.errors import CertificateInvalid, InvalidMessage
 from node.clock import Clock
-from node.peer_service import FETCH_COUNT_MAX
-from node.peers import PeerLink
+from node.peering.peer_service import FETCH_COUNT_MAX
+from node.peering.peers import PeerLink
 from node.telemetry import Metrics
 from registry.errors import BadSignature, BlockInvalid
 

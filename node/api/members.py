@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.commit_feed import CommitFeed
+from node.api.commit_feed import CommitFeed
 from node.ports import StorePort
 from registry.member import Member
 from registry.state import Namespace, decode_value, state_key

@@ -14,7 +14,7 @@ from typing import assert_never
 from consensus.certificate import Certificate
 from consensus.errors import InvalidMessage
 from consensus.messages import BLOCK_HASH_BYTES, BlockHash, Proposal, ValueMessage, Vote
-from node.outbox import Priority
+from node.peering.outbox import Priority
 from node.ports import VALUE_BYTES_MAX, Message
 from pledgebook.v1 import peer_pb2
 from registry.limits import HEIGHT_MAX

@@ -16,15 +16,14 @@ from consensus.certificate import Certificate
 from consensus.inputs import NeedFromPeer, PeerConnected
 from consensus.messages import BlockHash, Proposal, ValueMessage, Vote
 from consensus.validators import NodeId
-from node.commit_feed import CommitFeed
+from node.api.commit_feed import CommitFeed
 from node.door import Door
 from node.engine import Received
 from node.engine_thread import EngineThread
 from node.mempool import Mempool
-from node.peers import PROTOCOL_VERSION, PeerNetwork
-from node.ports import Message
-from node.sync import Sync
-from node.wire import (
+from node.peering.peers import PROTOCOL_VERSION, PeerNetwork
+from node.peering.sync import Sync
+from node.peering.wire import (
     EntriesGossiped,
     Greeting,
     HeightClaimed,
@@ -35,7 +34,8 @@ from node.wire import (
     height_frame,
     value_wanted_frame,
 )
-from node.wire import Received as FromPeer
+from node.peering.wire import Received as FromPeer
+from node.ports import Message
 from registry.block import RULES_VERSION
 
 # Under load entries wait this long for company: a frame a batch instead of one an entry.

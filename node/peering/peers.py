@@ -20,7 +20,7 @@ from grpc import aio
 from structlog.typing import FilteringBoundLogger
 
 from node.config import Address
-from node.outbox import Outbox, Priority
+from node.peering.outbox import Outbox, Priority
 from node.telemetry import Metrics
 from node.tls import Identity, peer_channel_credentials
 from pledgebook.v1 import ledger_pb2, peer_pb2

@@ -13,13 +13,13 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from node import grpc_answers as reply
-from node.commit_feed import EntryWatch
+from node.api import answers as reply
+from node.api.calls import Api, answers, streams
+from node.api.commit_feed import EntryWatch
+from node.api.events import events_for
+from node.api.preflight import preflight
 from node.door import OVERLOADED, Door
-from node.grpc_calls import Api, answers, streams
-from node.grpc_events import events_for
 from node.ports import SnapshotPort
-from node.preflight import preflight
 from node.status import CallCode, CallRefused
 from pledgebook.v1 import registry_pb2, registry_pb2_grpc
 from registry.identifiers import ID_BYTES

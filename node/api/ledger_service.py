@@ -13,9 +13,9 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
+from node.api.answers import certified_block, certified_header, head_of, validator_changes
+from node.api.calls import Api, answers, streams
 from node.engine import EngineStatus
-from node.grpc_answers import certified_block, certified_header, head_of, validator_changes
-from node.grpc_calls import Api, answers, streams
 from node.status import CallCode, CallRefused
 from pledgebook.v1 import ledger_pb2, ledger_pb2_grpc
 from registry.block import decode_header

@@ -18,12 +18,12 @@ from grpc import aio
 from grpc.aio import ServicerContext
 from structlog.typing import FilteringBoundLogger
 
-from node.access import Gate, RateLimit
+from node.api.access import Gate, RateLimit
+from node.api.commit_feed import CommitFeed
+from node.api.query_log import QueryLog
 from node.clock import Clock
-from node.commit_feed import CommitFeed
 from node.config import Limits
 from node.ports import StorePort
-from node.query_log import QueryLog
 from node.status import CallCode, CallRefused, abort
 from node.telemetry import Metrics
 from registry.access_token import METADATA_KEY

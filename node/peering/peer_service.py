@@ -17,12 +17,12 @@ from grpc.aio import ServicerContext
 from structlog.typing import FilteringBoundLogger
 
 from consensus.errors import InvalidMessage
-from node.grpc_answers import certified_block
+from node.api.answers import certified_block
+from node.peering.wire import Greeting, Received, read_frame, read_greeting
 from node.ports import StorePort
 from node.status import CallCode, CallRefused, abort
 from node.telemetry import Metrics
 from node.tls import authenticated_peer
-from node.wire import Greeting, Received, read_frame, read_greeting
 from pledgebook.v1 import ledger_pb2, peer_pb2, peer_pb2_grpc
 
 HELLO_TIMEOUT_S = 10.0
