@@ -1,0 +1,539 @@
+"""Random legal and illegal operations against a deliberately simple model: dictionaries, no bytes, no undo, no tree.
+
+The model knows the rules a second time, in the words of the rulebook and in the order of its checks. After every block the
+codes are the same, every amount is the same, and the invariants hold. `Consortium.commit` also sends each block through its
+bytes and judges it as another node would, so what is built and what is accepted agree on every one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from registry.entry import Mode
+from registry.errors import Code
+from registry.identifiers import lien_id, receivable_id
+from registry.operations import (
+    Assign,
+    CancelReceivable,
+    Confirm,
+    Operation,
+    Pledge,
+    RaiseDispute,
+    RecordPayment,
+    RegisterReceivable,
+    ReleasePledge,
+    ResolveDispute,
+    Settle,
+)
+from registry.operations.security import Junior
+from registry.policy import ConfirmationPolicy
+from registry.receivable import Phase, Receivable, summarise
+from tests.registry.consortium import (
+    BANK,
+    DAY_MS,
+    DEBTOR,
+    DEBTOR_REFERENCE,
+    EXPORTER,
+    FACTOR_1,
+    FACTOR_2,
+    OPEN_POLICY,
+    OTHER_DEBTOR,
+    OTHER_DEBTOR_REFERENCE,
+    START_DAY,
+    START_MS,
+    TRADER,
+    Consortium,
+    cancellation,
+    checked,
+    confirmation,
+    dispute,
+    found,
+    payment,
+    release,
+    resolution,
+    settlement,
+)
+
+MONTH_MS = 30 * DAY_MS
+FACE = 100
+
+
+@dataclass
+class Debt:
+    """One receivable in the model. `disputed` and `held` by holder; a lien is [pledgor, pledgee, amount, until, behind]."""
+
+    debtor: str
+    held: dict[str, int]
+    disputed: dict[str, int]
+    given: dict[str, int] = field(default_factory=dict)
+    liens: dict[bytes, list[Any]] = field(default_factory=dict)
+    confirmed: int = 0
+    phase: str = "live"
+    paid: int = 0
+    diluted: int = 0
+
+    def owed(self) -> int:
+        return sum(self.held.values())
+
+    def pledged(self, holder: str) -> int:
+        return sum(lien[2] for lien in self.liens.values() if lien[0] == holder and lien[4] is None)
+
+    def undisputed(self, holder: str) -> int:
+        return self.held.get(holder, 0) - self.disputed.get(holder, 0)
+
+    def free(self, holder: str) -> int:
+        return max(0, self.undisputed(holder) - self.pledged(holder)) if self.phase == "live" else 0
+
+    def share_out(self, amount: int, weights: dict[str, int]) -> dict[str, int]:
+        """Running totals rounded down, so that the shares add up."""
+        total, running, given, shares = sum(weights.values()), 0, 0, {}
+        for holder, weight in weights.items():
+            running += weight
+            shares[holder] = amount * running // total - given if total else 0
+            given += shares[holder]
+        return shares
+
+    def undispute(self, amount: int) -> None:
+        for holder, share in self.share_out(amount, self.disputed).items():
+            self.disputed[holder] -= share
+
+    def drop(self, lien: bytes) -> None:
+        behind = self.liens.pop(lien)[4]
+        for other in self.liens.values():
+            if other[4] == lien:
+                other[4] = behind
+
+    def shrink(self, holder: str) -> None:
+        """Liens above the part: the latest first-ranking one gives way first, and takes its juniors with it."""
+        for name, lien in reversed(list(self.liens.items())):
+            excess = self.pledged(holder) - self.held[holder]
+            if excess > 0 and lien[0] == holder and lien[4] is None:
+                chain = [name]
+                while juniors := [other for other, junior in self.liens.items() if junior[4] == chain[-1]]:
+                    chain.append(juniors[0])
+                cap = max(0, lien[2] - excess)
+                for link in chain:
+                    self.liens[link][2] = min(self.liens[link][2], cap)
+                    if cap == 0:
+                        del self.liens[link]
+
+
+class Model:
+    """The rulebook in dictionaries."""
+
+    def __init__(self, policy: ConfirmationPolicy) -> None:
+        self.policy = policy
+        self.debts: dict[bytes, Debt] = {}
+        self.prints: set[bytes] = set()
+        self.references: set[bytes] = set()
+        self.now_ms = 0
+
+    def begin(self, time_ms: int) -> None:
+        self.now_ms = time_ms
+        for debt in self.debts.values():
+            for name in [name for name, lien in debt.liens.items() if lien[3] <= time_ms]:
+                debt.drop(name)
+
+    def judge(self, operation: Operation, entry_id: bytes, index: int) -> Code:
+        match operation:
+            case RegisterReceivable():
+                return self.register(operation, receivable_id(entry_id, index))
+            case Pledge():
+                return self.pledge(operation, lien_id(entry_id, index))
+            case ReleasePledge():
+                return self.release(operation)
+            case Confirm() | RaiseDispute() | ResolveDispute() | Assign() | RecordPayment() | Settle():
+                debt = self.debts.get(operation.receivable)
+                if debt is None:
+                    return Code.UNKNOWN_RECEIVABLE
+                return Code.CLOSED if debt.phase != "live" else self.on_live(operation, debt)
+            case CancelReceivable():
+                debt = self.debts.get(operation.receivable)
+                if debt is None:
+                    return Code.UNKNOWN_RECEIVABLE
+                return Code.CLOSED if debt.phase != "live" else self.cancel(operation, debt)
+            case _:
+                raise AssertionError(operation)
+
+    def on_live(self, operation: Any, debt: Debt) -> Code:
+        match operation:
+            case Confirm():
+                return self.confirm(operation, debt)
+            case RaiseDispute():
+                return self.dispute(operation, debt)
+            case ResolveDispute():
+                return self.resolve(operation, debt)
+            case Assign():
+                return self.assign(operation, debt)
+            case RecordPayment():
+                return self.pay(operation, debt)
+            case _:
+                return self.settle(operation, debt)
+
+    def register(self, operation: RegisterReceivable, name: bytes) -> Code:
+        if operation.face_amount == 0:
+            return Code.AMOUNT_NOT_POSITIVE
+        if operation.fingerprints.invoice in self.prints:
+            return Code.DUPLICATE_RECEIVABLE
+        self.prints.add(operation.fingerprints.invoice)
+        debtor = DEBTOR if operation.debtor_reference == _REFERENCE[DEBTOR] else OTHER_DEBTOR
+        self.debts[name] = Debt(debtor, {operation.exporter: operation.face_amount}, {operation.exporter: 0})
+        return Code.OK
+
+    def confirm(self, operation: Confirm, debt: Debt) -> Code:
+        if operation.amount == 0:
+            return Code.AMOUNT_NOT_POSITIVE
+        if operation.debtor != debt.debtor:
+            return Code.NOT_PERMITTED
+        if not debt.confirmed <= operation.amount <= debt.owed():
+            return Code.AMOUNT_MISMATCH
+        debt.confirmed = operation.amount
+        return Code.OK
+
+    def dispute(self, operation: RaiseDispute, debt: Debt) -> Code:
+        if operation.amount == 0:
+            return Code.AMOUNT_NOT_POSITIVE
+        if operation.debtor != debt.debtor:
+            return Code.NOT_PERMITTED
+        if operation.amount > debt.owed() - sum(debt.disputed.values()):
+            return Code.OVER_OUTSTANDING
+        clean = {holder: debt.undisputed(holder) for holder in debt.held}
+        for holder, share in debt.share_out(operation.amount, clean).items():
+            debt.disputed[holder] += share
+        return Code.OK
+
+    def resolve(self, operation: ResolveDispute, debt: Debt) -> Code:
+        if operation.debtor != debt.debtor:
+            return Code.NOT_PERMITTED
+        total = operation.freed + sum(share.amount for share in operation.dilution)
+        if total == 0:
+            return Code.AMOUNT_NOT_POSITIVE
+        if total > sum(debt.disputed.values()):
+            return Code.NO_DISPUTE
+        if any(holder not in debt.held for holder in operation.holders):
+            return Code.NOT_HOLDER
+        if not any(debt.held[holder] for holder in operation.holders):
+            return Code.NOT_HOLDER
+        left = dict(debt.held)
+        for share in operation.dilution:
+            if share.amount == 0:
+                return Code.AMOUNT_NOT_POSITIVE
+            if share.holder not in operation.holders:
+                return Code.HOLDER_CONSENT
+            if share.amount > left[share.holder]:
+                return Code.OVER_OUTSTANDING
+            if share.amount > left[share.holder] - debt.pledged(share.holder):
+                return Code.PLEDGED
+            left[share.holder] -= share.amount
+        for share in operation.dilution:
+            own = min(share.amount, debt.disputed[share.holder])
+            debt.held[share.holder] -= share.amount
+            debt.disputed[share.holder] -= own
+            debt.undispute(share.amount - own)
+            debt.diluted += share.amount
+        debt.undispute(operation.freed)
+        debt.confirmed = min(debt.confirmed, debt.owed())
+        return Code.OK
+
+    def cancel(self, operation: CancelReceivable, debt: Debt) -> Code:
+        if operation.exporter != EXPORTER:
+            return Code.NOT_PERMITTED
+        if (
+            debt.liens
+            or debt.paid
+            or any(amount for holder, amount in debt.held.items() if holder != EXPORTER)
+        ):
+            return Code.ENCUMBERED
+        if debt.confirmed:
+            if operation.debtor is None:
+                return Code.MISSING_SIGNATURE
+            if operation.debtor != debt.debtor:
+                return Code.NOT_PERMITTED
+        debt.phase = "cancelled"
+        return Code.OK
+
+    def claimed(self, debt: Debt, holder: str, amount: int) -> str | None:
+        """Which claim of another party stands in the way of an amount that is not free."""
+        if debt.phase != "live":
+            return None
+        if amount <= debt.undisputed(holder):
+            return "lien"
+        there = debt.undisputed(holder) + debt.given.get(holder, 0)
+        return "assignment" if holder in debt.given and amount <= min(there, debt.owed()) else None
+
+    def confirmation_left(self, debt: Debt, holder: str) -> int:
+        sales = self.policy in (ConfirmationPolicy.FOR_ASSIGNMENT, ConfirmationPolicy.BOTH)
+        liens = self.policy in (ConfirmationPolicy.FOR_PLEDGE, ConfirmationPolicy.BOTH)
+        relied = 0
+        for name, amount in debt.held.items():
+            if sales and name != EXPORTER:
+                relied += amount
+            elif liens:
+                relied += debt.pledged(name)
+        if sales and holder != EXPORTER:
+            return debt.confirmed if relied <= debt.confirmed else 0
+        return debt.confirmed - relied
+
+    def assign(self, operation: Assign, debt: Debt) -> Code:
+        holder, amount = operation.assignor, operation.amount
+        if amount == 0:
+            return Code.AMOUNT_NOT_POSITIVE
+        if debt.held.get(holder, 0) == 0:
+            return Code.NOT_HOLDER
+        if amount > debt.free(holder):
+            return Code.PLEDGED if self.claimed(debt, holder, amount) == "lien" else Code.EMPTY_ASSIGNMENT
+        if self.policy in (ConfirmationPolicy.FOR_ASSIGNMENT, ConfirmationPolicy.BOTH) and (
+            amount > self.confirmation_left(debt, holder)
+        ):
+            return Code.UNCONFIRMED
+        if self.now_ms // DAY_MS > START_DAY + 90:
+            return Code.PAST_DUE
+        debt.held[holder] -= amount
+        if debt.held[holder] == 0:
+            del debt.held[holder], debt.disputed[holder]
+        debt.held[operation.assignee] = debt.held.get(operation.assignee, 0) + amount
+        debt.disputed.setdefault(operation.assignee, 0)
+        debt.given[holder] = debt.given.get(holder, 0) + amount
+        return Code.OK
+
+    def pledge(self, operation: Pledge, name: bytes) -> Code:
+        debt, holder, amount = self.debts.get(operation.receivable), operation.pledgor, operation.amount
+        if debt is None:
+            return Code.EMPTY_PLEDGE
+        if amount == 0:
+            return Code.AMOUNT_NOT_POSITIVE
+        if debt.held.get(holder, 0) == 0:
+            if holder not in debt.held and holder not in debt.given:
+                return Code.NOT_HOLDER
+            return Code.DUPLICATE_PLEDGE if self.claimed(debt, holder, amount) else Code.EMPTY_PLEDGE
+        if operation.until_ms - self.now_ms < MONTH_MS:
+            return Code.TERM
+        behind = None
+        if operation.junior_to is None:
+            if amount > debt.free(holder):
+                return Code.DUPLICATE_PLEDGE if self.claimed(debt, holder, amount) else Code.EMPTY_PLEDGE
+            if self.policy in (ConfirmationPolicy.FOR_PLEDGE, ConfirmationPolicy.BOTH) and (
+                amount > self.confirmation_left(debt, holder)
+            ):
+                return Code.EMPTY_PLEDGE
+        else:
+            behind = operation.junior_to.senior_lien
+            senior = debt.liens.get(behind)
+            if senior is None or senior[:2] != [holder, operation.junior_to.senior_pledgee]:
+                return Code.NOT_LIENHOLDER
+            if any(lien[4] == behind for lien in debt.liens.values()):
+                return Code.DUPLICATE_PLEDGE
+            if amount > senior[2]:
+                return Code.EMPTY_PLEDGE
+        if self.now_ms // DAY_MS > START_DAY + 90:
+            return Code.PAST_DUE
+        debt.liens[name] = [holder, operation.pledgee, amount, operation.until_ms, behind]
+        return Code.OK
+
+    def release(self, operation: ReleasePledge) -> Code:
+        debt = self.debts.get(operation.receivable)
+        if debt is None:
+            return Code.UNKNOWN_RECEIVABLE
+        lien = debt.liens.get(operation.lien)
+        if lien is None or lien[1] != operation.pledgee:
+            return Code.NOT_LIENHOLDER
+        debt.drop(operation.lien)
+        return Code.OK
+
+    def pay(self, operation: RecordPayment, debt: Debt) -> Code:
+        holder, amount = operation.holder, operation.amount
+        if amount == 0:
+            return Code.AMOUNT_NOT_POSITIVE
+        if operation.reporter not in (holder, BANK):
+            return Code.NOT_PERMITTED
+        if holder not in debt.held:
+            return Code.NOT_HOLDER
+        if amount > debt.held[holder]:
+            return Code.OVERPAYMENT
+        if operation.bank_reference in self.references:
+            return Code.REFERENCE_REUSED
+        self.references.add(operation.bank_reference)
+        debt.held[holder] -= amount
+        debt.disputed[holder] = min(debt.disputed[holder], debt.held[holder])
+        debt.paid += amount
+        used = amount if holder != EXPORTER else 0
+        debt.confirmed = max(0, min(debt.confirmed - used, debt.owed()))
+        debt.shrink(holder)
+        return Code.OK
+
+    def settle(self, operation: Settle, debt: Debt) -> Code:
+        if any(holder not in debt.held for holder in operation.holders):
+            return Code.NOT_HOLDER
+        owed = debt.owed()
+        if any(holder not in operation.holders for holder, amount in debt.held.items() if amount or not owed):
+            return Code.HOLDER_CONSENT
+        if owed and not operation.write_off:
+            return Code.OUTSTANDING
+        if owed and debt.liens:
+            return Code.PLEDGED
+        debt.phase = "settled"
+        debt.liens.clear()
+        return Code.OK
+
+
+_REFERENCE = {DEBTOR: DEBTOR_REFERENCE, OTHER_DEBTOR: OTHER_DEBTOR_REFERENCE}
+_TAKERS = (FACTOR_1, FACTOR_2, TRADER)
+_KINDS = (
+    *("assign", "pledge") * 4,
+    *("confirm", "dispute", "resolve", "pay", "junior", "release") * 2,
+    *("settle", "cancel", "register"),
+)
+_RECEIVABLES_MAX = 4
+
+
+class Ledger(RuleBasedStateMachine):
+    """Blocks of a few entries each. Operations are drawn with an eye on the model, so that many are legal or just not."""
+
+    @initialize(policy=st.sampled_from(list(ConfirmationPolicy)))
+    def found(self, policy: ConfirmationPolicy) -> None:
+        self.consortium: Consortium = found(replace(OPEN_POLICY, require_confirmation=policy))
+        self.model = Model(policy)
+        self.now_ms = START_MS
+        self.serial = 0
+        self.commit([[self.consortium.registration(amount=FACE), self.consortium.registration(amount=7)]])
+
+    @rule(days=st.sampled_from([1, 31]))
+    def let_time_pass(self, days: int) -> None:
+        if self.now_ms < START_MS + 150 * DAY_MS:
+            self.now_ms += days * DAY_MS
+
+    @rule(data=st.data(), mode=st.sampled_from(list(Mode)), sizes=st.lists(st.integers(1, 4), max_size=3))
+    def add_block(self, data: st.DataObject, mode: Mode, sizes: list[int]) -> None:
+        self.commit([[self.draw_operation(data) for _ in range(size)] for size in sizes], mode)
+
+    def draw_operation(self, data: st.DataObject) -> Operation:
+        pick = data.draw
+        names = list(self.model.debts)
+        name = names[pick(st.integers(0, len(names) - 1))]
+        debt = self.model.debts[name]
+        kind = pick(st.sampled_from(_KINDS))
+        # Mostly who holds something now, sometimes anybody.
+        holder = pick(st.sampled_from((*debt.held, *debt.held, EXPORTER, TRADER)))
+        taker = pick(st.sampled_from([other for other in _TAKERS if other != holder]))
+        amount = self.draw_amount(pick, debt, holder)
+        debtor = pick(st.sampled_from((debt.debtor, debt.debtor, debt.debtor, OTHER_DEBTOR)))
+        consortium = self.consortium
+        match kind:
+            case "assign":
+                return consortium.assignment(name, amount, taker, assignor=holder)
+            case "pledge":
+                return self.draw_pledge(pick, name, amount, holder, taker, None)
+            case "junior" | "release" if debt.liens:
+                lien = pick(st.sampled_from(list(debt.liens)))
+                pledgor, pledgee, size = debt.liens[lien][:3]
+                third = [other for other in _TAKERS if other not in (pledgor, pledgee)]
+                if kind == "release" or not third:
+                    return release(name, lien, pick(st.sampled_from((pledgee, pledgee, taker))))
+                size += pick(st.integers(-2, 1))
+                return self.draw_pledge(pick, name, max(0, size), pledgor, third[0], Junior(lien, pledgee))
+            case "confirm":
+                return confirmation(name, amount, debtor)
+            case "dispute":
+                return dispute(name, amount, debtor)
+            case "resolve":
+                return self.draw_resolution(pick, name, debt, debtor)
+            case "settle":
+                holders = pick(st.sampled_from(([holder], list(debt.held))))
+                return settlement(name, holders, write_off=pick(st.booleans()))
+            case "cancel":
+                return cancellation(name, debtor=pick(st.sampled_from((None, debtor))))
+            case "register" if len(names) < _RECEIVABLES_MAX:
+                return consortium.registration(
+                    f"N{pick(st.integers(0, 3))}", amount=pick(st.integers(0, FACE))
+                )
+            case _:
+                self.serial += pick(st.sampled_from((1, 1, 1, 0)))
+                reporter = pick(st.sampled_from((None, BANK, taker)))
+                return payment(name, amount, holder=holder, reporter=reporter, reference=f"T{self.serial}")
+
+    def draw_amount(self, pick: Any, debt: Debt, holder: str) -> int:
+        edges = {0, 1, debt.free(holder), debt.held.get(holder, 0), debt.owed(), debt.confirmed}
+        near = {edge + step for edge in edges for step in (0, 1)}
+        amount: int = pick(
+            st.one_of(st.sampled_from(sorted(near)), st.integers(1, max(1, debt.free(holder))))
+        )
+        return amount
+
+    def draw_pledge(
+        self, pick: Any, name: bytes, amount: int, pledgor: str, pledgee: str, behind: Junior | None
+    ) -> Pledge:
+        term_ms = pick(st.sampled_from((MONTH_MS + 2, MONTH_MS + DAY_MS, 2 * MONTH_MS, MONTH_MS - DAY_MS)))
+        until_ms = self.now_ms + term_ms
+        return self.consortium.pledging(
+            name, amount, pledgee, pledgor=pledgor, until_ms=until_ms, junior_to=behind
+        )
+
+    def draw_resolution(self, pick: Any, name: bytes, debt: Debt, debtor: str) -> ResolveDispute:
+        left = sum(debt.disputed.values())
+        shares = []
+        for holder in debt.held:
+            if pick(st.booleans()):
+                shares.append((holder, pick(st.integers(0, max(1, min(left, debt.held[holder]))))))
+        freed = pick(st.integers(0, max(1, left - sum(amount for _holder, amount in shares))))
+        holders = pick(st.sampled_from((list(debt.held), list(debt.held), [EXPORTER])))
+        return resolution(name, freed=freed, dilution=shares, holders=holders, debtor=debtor)
+
+    def commit(self, entries: Sequence[Sequence[Operation]], mode: Mode = Mode.INDEPENDENT) -> None:
+        raws = [self.consortium.entry(*entry, mode=mode, valid_until_ms=2**45) for entry in entries]
+        self.now_ms += 1
+        self.model.begin(self.now_ms)
+        expected = [
+            self.judge(checked(raw).entry_id, entry, mode) for raw, entry in zip(raws, entries, strict=True)
+        ]
+        receipts = self.consortium.commit(*raws, time_ms=self.now_ms).receipts
+        assert [[result.code for result in receipt.results] for receipt in receipts] == expected
+
+    def judge(self, entry_id: bytes, entry: Sequence[Operation], mode: Mode) -> list[Code]:
+        before = deepcopy(self.model)
+        codes = []
+        for index, operation in enumerate(entry):
+            codes.append(self.model.judge(operation, entry_id, index))
+            if codes[-1] is not Code.OK and mode is Mode.ATOMIC:
+                self.model = before
+                withheld = [Code.NOT_APPLIED] * len(entry)
+                withheld[index] = codes[-1]
+                return withheld
+        return codes
+
+    @invariant()
+    def the_model_agrees(self) -> None:
+        if hasattr(self, "model"):
+            for name, debt in self.model.debts.items():
+                agree(self.consortium.record(name), debt)
+
+
+def agree(record: Receivable, debt: Debt) -> None:
+    assert record.phase is Phase[debt.phase.upper()]
+    assert {part.holder: part.amount for part in record.parts} == debt.held
+    assert {part.holder: part.disputed for part in record.parts} == debt.disputed
+    assert {disposal.holder: disposal.amount for disposal in record.disposals} == debt.given
+    liens = [
+        (lien.lien_id, [lien.pledgor, lien.pledgee, lien.amount, lien.until_ms, lien.behind])
+        for lien in record.liens
+    ]
+    assert liens == list(debt.liens.items())
+    assert (record.paid, record.diluted, record.confirmation.amount) == (
+        debt.paid,
+        debt.diluted,
+        debt.confirmed,
+    )
+    status = summarise(record)
+    assert status.free == sum(debt.free(holder) for holder in debt.held)
+    # What can still be disposed of never exceeds what is owed and undisputed.
+    assert status.free + status.pledged <= status.outstanding
+
+
+Ledger.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestLedgerAgainstModel = Ledger.TestCase
