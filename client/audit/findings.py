@@ -166,6 +166,35 @@ def _shown(value: object) -> str | None:
     return text if len(text) <= VALUE_CHARS_MAX else text[: VALUE_CHARS_MAX - 1] + "…"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One block of the file, where several findings may be made."""
+
+    height: int
+    offset: int
+
+    def finding(
+        self,
+        check: Check,
+        category: Category,
+        message: str,
+        *,
+        entry_index: int | None = None,
+        expected: object = None,
+        found: object = None,
+    ) -> Finding:
+        return finding(
+            check,
+            category,
+            message,
+            height=self.height,
+            entry_index=entry_index,
+            offset=self.offset,
+            expected=expected,
+            found=found,
+        )
+
+
 class CheckFailed(Exception):
     """One check failed in a way that leaves nothing more to read at this place."""
 

@@ -16,7 +16,7 @@ from registry.merkle.log import EMPTY_FRONTIER, HASH_BYTES, Frontier
 
 from ..trust import Checkpoint
 from .certificates import Certified
-from .findings import Category, Check, Finding, finding
+from .findings import Category, Check, Finding, Place, finding
 from .inspection import InspectedBlock
 
 
@@ -70,15 +70,15 @@ class HeaderChain:
         if header is None:
             self._step_over(inspected)
             return found
-        place = _Place(header.height, inspected.offset)
+        place = Place(header.height, inspected.offset)
         self.evaluated[Check.HEIGHTS] += 1
         if header.height != self.height + 1:
             gap = place.finding(
                 Check.HEIGHTS,
                 Category.GAP,
                 "blocks are missing or out of order",
-                self.height + 1,
-                header.height,
+                expected=self.height + 1,
+                found=header.height,
             )
             found.append(gap)
             self._parent_hash = self._time_ms = self._validators_hash = self._history = None
@@ -87,7 +87,7 @@ class HeaderChain:
         self._advance(inspected, header)
         return found
 
-    def _links(self, header: Header, place: _Place) -> list[Finding]:
+    def _links(self, header: Header, place: Place) -> list[Finding]:
         found: list[Finding] = []
         if self._parent_hash is not None:
             self.evaluated[Check.PARENT_HASH] += 1
@@ -95,7 +95,11 @@ class HeaderChain:
                 what = "the block names another parent than the block before it"
                 found.append(
                     place.finding(
-                        Check.PARENT_HASH, Category.CORRUPT, what, self._parent_hash, header.parent_hash
+                        Check.PARENT_HASH,
+                        Category.CORRUPT,
+                        what,
+                        expected=self._parent_hash,
+                        found=header.parent_hash,
                     )
                 )
         if self._time_ms is not None:
@@ -103,12 +107,14 @@ class HeaderChain:
             if header.time_ms <= self._time_ms:
                 what = "the block's time is not after its parent's"
                 expected = f"after {self._time_ms}"
-                found.append(place.finding(Check.TIME, Category.RULE, what, expected, header.time_ms))
+                found.append(
+                    place.finding(Check.TIME, Category.RULE, what, expected=expected, found=header.time_ms)
+                )
         found += self._validator_findings(header, place)
         found += self._history_findings(header, place)
         return found
 
-    def _validator_findings(self, header: Header, place: _Place) -> list[Finding]:
+    def _validator_findings(self, header: Header, place: Place) -> list[Finding]:
         found: list[Finding] = []
         if self._validators_hash is not None:
             self.evaluated[Check.VALIDATORS_HASH] += 1
@@ -119,8 +125,8 @@ class HeaderChain:
                         Check.VALIDATORS_HASH,
                         Category.UNAUTHORISED,
                         what,
-                        self._validators_hash,
-                        header.validators_hash,
+                        expected=self._validators_hash,
+                        found=header.validators_hash,
                     )
                 )
         self.evaluated[Check.VALIDATOR_CHANGE] += 1
@@ -131,21 +137,21 @@ class HeaderChain:
                     Check.VALIDATOR_CHANGE,
                     Category.UNAUTHORISED,
                     "the validators change without a recorded decision",
-                    header.validators_hash,
-                    header.next_validators_hash,
+                    expected=header.validators_hash,
+                    found=header.next_validators_hash,
                 )
             )
         return found
 
-    def _history_findings(self, header: Header, place: _Place) -> list[Finding]:
+    def _history_findings(self, header: Header, place: Place) -> list[Finding]:
         if header.history_size != header.height - 1:
             return [
                 place.finding(
                     Check.HISTORY,
                     Category.CORRUPT,
                     "the history tree has another size than there are earlier blocks",
-                    header.height - 1,
-                    header.history_size,
+                    expected=header.height - 1,
+                    found=header.history_size,
                 )
             ]
         if self._history is None:
@@ -157,7 +163,9 @@ class HeaderChain:
         # Which of the earlier hashes differs cannot be told from here: later roots would only repeat this.
         self._history = None
         what = "the history tree is not the one over the earlier blocks"
-        return [place.finding(Check.HISTORY, Category.CORRUPT, what, expected, header.history_root)]
+        return [
+            place.finding(Check.HISTORY, Category.CORRUPT, what, expected=expected, found=header.history_root)
+        ]
 
     def _forks(self, inspected: InspectedBlock) -> list[Finding]:
         """Two valid certificates for one height: at least a third of the power has signed twice."""
@@ -182,7 +190,7 @@ class HeaderChain:
                 self._certified.put(certified)
         return found
 
-    def _head_findings(self, inspected: InspectedBlock, place: _Place) -> list[Finding]:
+    def _head_findings(self, inspected: InspectedBlock, place: Place) -> list[Finding]:
         expected = self._expected_head
         certified = inspected.certified
         if expected is None or certified is None or certified.height != expected.height:
@@ -191,7 +199,11 @@ class HeaderChain:
             self.head_reached = True
             return []
         what = "a quorum certified another block than the expected head; keep this file and the source of the head"
-        return [place.finding(Check.FORK, Category.FORK, what, expected.block_hash, certified.block_hash)]
+        return [
+            place.finding(
+                Check.FORK, Category.FORK, what, expected=expected.block_hash, found=certified.block_hash
+            )
+        ]
 
     def _advance(self, inspected: InspectedBlock, header: Header) -> None:
         certified = inspected.certified
@@ -217,22 +229,3 @@ class HeaderChain:
             self._history = None
         elif self._history is not None:
             self._history = self._history.append(block_hash)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    height: int
-    offset: int
-
-    def finding(
-        self, check: Check, category: Category, message: str, expected: object, found: object
-    ) -> Finding:
-        return finding(
-            check,
-            category,
-            message,
-            height=self.height,
-            offset=self.offset,
-            expected=expected,
-            found=found,
-        )

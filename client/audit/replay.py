@@ -18,7 +18,7 @@ from registry.merkle.log import tree_root
 from registry.state import MemoryState
 from registry.transition import BlockExecution, BlockResult, ChainTip, genesis_state, genesis_tip
 
-from .findings import Category, Check, Finding, finding
+from .findings import Category, Check, Finding, Place
 from .inspection import InspectedBlock
 from .invariants import Tally
 
@@ -47,7 +47,7 @@ class Replay:
 
     def apply(self, inspected: InspectedBlock, header: Header) -> list[Finding]:
         """Judge the entries of the next block and advance the state. A block with findings changes nothing."""
-        place = _Place(header.height, inspected.offset)
+        place = Place(header.height, inspected.offset)
         execution = BlockExecution(self.state, self._tip_before(header), header.time_ms)
         found = self._judge(execution, inspected.entries, place)
         if found:
@@ -72,12 +72,12 @@ class Replay:
             start.validators_hash,
         )
 
-    def _judge(self, execution: BlockExecution, entries: Sequence[Entry], place: _Place) -> list[Finding]:
+    def _judge(self, execution: BlockExecution, entries: Sequence[Entry], place: Place) -> list[Finding]:
         found: list[Finding] = []
         for index, entry in enumerate(entries):
             if entry.entry_id in self._entry_ids:
                 what = f"entry {entry.entry_id.hex()} stands in the chain already"
-                found.append(place.finding(Check.ENTRY_IDS, Category.RULE, what, index))
+                found.append(place.finding(Check.ENTRY_IDS, Category.RULE, what, entry_index=index))
                 continue
             self._entry_ids.add(entry.entry_id)
             try:
@@ -85,14 +85,14 @@ class Replay:
             except EntryRefused as refusal:
                 check, category = _REFUSED[refusal.code]
                 what = f"{refusal.code}: {refusal.message} (entry {entry.entry_id.hex()})"
-                found.append(place.finding(check, category, what, index))
+                found.append(place.finding(check, category, what, entry_index=index))
                 continue
             self.tally.add(entry, receipt)
         return found
 
 
 def _compare(
-    header: Header, execution: BlockExecution, result: BlockResult, inspected: InspectedBlock, place: _Place
+    header: Header, execution: BlockExecution, result: BlockResult, inspected: InspectedBlock, place: Place
 ) -> list[Finding]:
     found: list[Finding] = []
     if not (inspected.receipts_are_certified and inspected.receipts == result.receipts):
@@ -100,15 +100,28 @@ def _compare(
         if root != header.receipts_root:
             what = "the validators certified other results than the rulebook gives"
             index = _first_difference(inspected.receipts, result.receipts)
-            found.append(place.finding(Check.RULES, Category.RULE, what, index, root, header.receipts_root))
+            found.append(
+                place.finding(
+                    Check.RULES,
+                    Category.RULE,
+                    what,
+                    entry_index=index,
+                    expected=root,
+                    found=header.receipts_root,
+                )
+            )
     policy_hash = execution.policy.hash()
     if header.policy_hash != policy_hash:
         what = "the header is bound to another policy than the recorded one"
-        found.append(place.finding(Check.RULES, Category.RULE, what, None, policy_hash, header.policy_hash))
+        found.append(
+            place.finding(Check.RULES, Category.RULE, what, expected=policy_hash, found=header.policy_hash)
+        )
     if header.state_root != result.state_root:
         what = "the validators certified another state than the entries lead to"
         found.append(
-            place.finding(Check.STATE_ROOT, Category.RULE, what, None, result.state_root, header.state_root)
+            place.finding(
+                Check.STATE_ROOT, Category.RULE, what, expected=result.state_root, found=header.state_root
+            )
         )
     return found
 
@@ -116,33 +129,3 @@ def _compare(
 def _first_difference(stated: Sequence[bytes], derived: Sequence[bytes]) -> int | None:
     pairs = enumerate(zip(stated, derived, strict=False))
     return next((index for index, (left, right) in pairs if left != right), None)
-
-
-class _Place:
-    """Where findings of one block are made."""
-
-    __slots__ = ("height", "offset")
-
-    def __init__(self, height: int, offset: int) -> None:
-        self.height = height
-        self.offset = offset
-
-    def finding(
-        self,
-        check: Check,
-        category: Category,
-        message: str,
-        entry_index: int | None,
-        expected: object = None,
-        found: object = None,
-    ) -> Finding:
-        return finding(
-            check,
-            category,
-            message,
-            height=self.height,
-            entry_index=entry_index,
-            offset=self.offset,
-            expected=expected,
-            found=found,
-        )
