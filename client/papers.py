@@ -12,7 +12,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Final
 
-from registry.fingerprints import Delivery, FingerprintKey, FingerprintKind, Fingerprints, Numbering
+from registry.fingerprints import Delivery, FingerprintKey, Fingerprints, Numbering
 from registry.identifiers import MemberId
 from registry.operations.existence import Evidence, EvidenceKind, RegisterReceivable
 from registry.signing import Tag, digest
@@ -134,6 +134,3 @@ def commitment(kind: EvidenceKind, salt: bytes, value: bytes) -> bytes:
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes")
     return digest(Tag.COMMITMENT, bytes([kind]), salt, value)
-
-
-STRONG_KINDS: Final = (FingerprintKind.INVOICE, FingerprintKind.FISCAL, FingerprintKind.DOCUMENT)

@@ -26,7 +26,7 @@ from typing import Any
 from rich.console import Console
 
 from client.audit.report import AuditReport
-from client.errors import ClientError
+from client.errors import ClientError, InputError
 from client.trust import Checkpoint
 from node.config import ConfigError
 from node.network import Network, NodeDied, NotHealthy
@@ -72,7 +72,7 @@ def main() -> int:
         return EXIT_FAILED
     except (ClientError, RegistryError, ConfigError, OSError) as error:
         print(f"scripts/demo: {error}", file=sys.stderr)
-        return EXIT_USAGE if isinstance(error, OSError) else EXIT_FAILED
+        return EXIT_USAGE if isinstance(error, InputError | OSError) else EXIT_FAILED
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -26,11 +26,12 @@ from ..answers import ById, Forecast
 from ..connection import Identity
 from ..directory import Directory, MemberFiles, read_directory
 from ..errors import DirectoryError, InputError
+from ..evidence import keep_evidence
 from ..keys import passphrase_from_environment
 from ..papers import Papers
 from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
-from ..trust import read_checkpoint, write_checkpoint
+from ..trust import Checkpoint, read_checkpoint, write_checkpoint
 from ..verify import ProvenReceipt, ProvenStatus
 from ..wallet import Wallet
 from . import output
@@ -162,9 +163,8 @@ def in_session(options: Options, work: Callable[[Session], Awaitable[T]]) -> T:
             try:
                 return await work(session)
             finally:
-                highest = client.chain.highest
-                if highest is not None and highest != checkpoint:
-                    write_checkpoint(directory.head_path, highest)
+                _keep_head(directory, client.chain.highest)
+                keep_evidence(directory.folder / "evidence", client)
 
     return asyncio.run(run())
 
@@ -244,6 +244,13 @@ def _addresses(directory: Directory, first: str | None) -> dict[str, str]:
     if first is not None:
         names.sort(key=lambda name: name != directory.node(first).node_id)
     return {name: directory.nodes[name].api for name in names}
+
+
+def _keep_head(directory: Directory, seen: Checkpoint | None) -> None:
+    """Remember the newest head, also when another command has meanwhile seen a newer one."""
+    kept = read_checkpoint(directory.head_path)
+    if seen is not None and (kept is None or seen.height > kept.height):
+        write_checkpoint(directory.head_path, seen)
 
 
 def _show_receipt(draft: Draft, proven: ProvenReceipt, currency: str | None, *, as_json: bool) -> None:

@@ -316,6 +316,28 @@ def test_a_file_is_imported_once_however_often_it_is_run(shell: Shell, tmp_path:
     assert "5594 minor units" in refused["message"]
 
 
+def test_an_import_that_was_cut_off_after_enrolling_is_taken_up_with_the_keys_that_lie_there(
+    shell: Shell, tmp_path: Path
+) -> None:
+    file = tmp_path / "invoices.csv"
+    file.write_text(
+        CSV.replace("8976-AMJEO", "1111-CUTOF").replace("79007", "89007").replace("92319", "82319")
+    )
+    arguments = ("import", str(file), "--as", "exporter-1", "--currency", "USD")
+    assert shell.on(*arguments).code == 0
+    listed = shell.folder / "enrolled.json"
+    before = listed.read_text()
+    listed.unlink()
+    again = shell.on(*arguments)
+    assert (again.code, again.document["already_there"]["EnrolMember"]) == (0, 3)
+    listed.unlink()
+    key = shell.folder / "members" / "debtor-1111-CUTOF-key-1.pem"
+    key.rename(tmp_path / "lost.pem")
+    lost = shell.on(*arguments)
+    assert (lost.code, "is enrolled with a key that is not on this machine" in lost.out) == (2, True)
+    listed.write_text(before)
+
+
 def test_nothing_of_a_file_with_a_fault_is_sent(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "invoices.csv"
     file.write_text(CSV.replace("55.94", "55,94").replace("611365", "700001"))

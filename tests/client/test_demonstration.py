@@ -109,7 +109,7 @@ def test_a_file_with_a_fault_is_told_before_anything_is_started(tmp_path: Path) 
     file.write_text(file.read_text().replace("103.50", "103,50"))
     demo = start("--invoices", str(file), "--out", str(tmp_path / "out"), temporary=tmp_path / "tmp")
     account, errors = demo.communicate(timeout=TIMEOUT_S)
-    assert demo.returncode != 0
+    assert demo.returncode == 2
     assert account == ""
     assert "line 5" in errors
     assert "Traceback" not in errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +14,18 @@ from client.answers import ByFingerprint, ById
 from client.blocking import BlockingClient
 from client.connection import Identity
 from client.errors import CallRefused, DirectoryError, Unreachable
+from client.evidence import keep_evidence
 from client.registry_client import Admission, RegistryClient, _batches
 from client.submission import Draft, EntryTurnedAway, Submitter
 from client.trust import Checkpoint
-from client.verify import HeadTooOld, ProvenReceipt
+from client.verify import Fork, HeadTooOld, ProvenReceipt
 from client.wallet import Wallet
 from node.status import CallCode
 from node.status import CallRefused as NodeRefuses
 from node.tls import generate_identity
 from pledgebook.v1 import ledger_pb2, registry_pb2
 from registry.access_token import check_token_signature, decode_token
+from registry.codec import unpack
 from registry.entry import decode_entry
 from registry.errors import Code, ProofInvalid
 from registry.fingerprints import FingerprintKey, FingerprintKind
@@ -220,6 +223,27 @@ async def test_a_false_answer_is_raised_kept_and_not_papered_over_by_another_nod
     assert registry_pb2.GetStatusResponse.FromString(kept.answer).head.header
     assert caught.value.details["answer"] == kept.answer
     assert world.second.calls == []
+
+
+async def test_evidence_is_kept_on_disk(world: World, tmp_path: Path) -> None:
+    world.first.falsify = a_bit_of_the_summary
+    async with serving(*world.nodes), world.client() as client:
+        assert keep_evidence(tmp_path / "evidence", client) == []
+        assert not (tmp_path / "evidence").exists()
+        with pytest.raises(ProofInvalid):
+            await client.status(ById(world.receivable))
+        one = world.chain.build()
+        other = world.chain.build(time_ms=one.block.header.time_ms + 1)
+        client.chain.verify_head(one.block.header_bytes, one.certificate)
+        with pytest.raises(Fork):
+            client.chain.verify_head(other.block.header_bytes, other.certificate)
+        written = keep_evidence(tmp_path / "evidence", client)
+    assert [path.name.split("-")[0] for path in written] == ["false", "fork"]
+    assert written[0].read_bytes() == client.evidence[0].answer
+    assert unpack(written[1].read_bytes(), 1 << 20) == (
+        (one.block.header_bytes, one.certificate),
+        (other.block.header_bytes, other.certificate),
+    )
 
 
 async def test_an_older_header_than_the_one_asked_for_is_false(world: World) -> None:
