@@ -1,6 +1,7 @@
 """What a node answers, as plain values: the seam between the wire and the rules of trust in `client.verify`.
 
-Nothing here is checked. Optional parts are None when the node left them out, so that "missing" can be told from "empty".
+Nothing here is checked. Optional parts are None when the node left them out, so that "missing" can be told from
+"empty".
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     with BlockingClient(genesis, addresses, identity, association_keys=2) as client:
         receipt = client.commit(draft)
 
-One background thread runs one event loop, which owns all connections. The calls may come from any thread, and each waits for its answer.
+One background thread runs one event loop, which owns all connections. The calls may come from any thread, and each
+waits for its answer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The command `pledgebook`: verbs of members and auditors, and what other packages add to it.
 
-Commands of the node (`network`, `node`) come in by name, as entry points of the group `pledgebook.commands`: this package does not
-know the node (docs/decisions/0002). Errors of the user's making are told in one line, with what to do; only a bug shows a traceback.
-Exit codes: `client.commands.output`; `pledgebook audit` has its own table.
+Commands of the node (`network`, `node`) come in by name, as entry points of the group `pledgebook.commands`: this
+package does not know the node (docs/decisions/0002). Errors of the user's making are told in one line, with what to
+do; only a bug shows a traceback. Exit codes: `client.commands.output`; `pledgebook audit` has its own table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""One node as a client reaches it: a TLS channel pinned to the node's certificate, and the member's token on each call.
+"""One node as a client reaches it: a TLS channel pinned to the node's certificate, and the member's token on each
+call.
 
-Guarantees: bytes go only to the holder of the certificate that the genesis document names for this node; a failed call becomes a
-typed error with the node's stable code. Leaves to others: which node to ask, when to ask again, and belief in the answer.
+Guarantees: bytes go only to the holder of the certificate that the genesis document names for this node; a failed
+call becomes a typed error with the node's stable code. Leaves to others: which node to ask, when to ask again, and
+belief in the answer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The folder of a network as a client reads it: where the nodes are, who the members are, which keys lie on this machine.
+"""The folder of a network as a client reads it: where the nodes are, who the members are, which keys lie on this
+machine.
 
 `pledgebook network init DIR` writes `DIR/network.json` (format 1):
 

@@ -1,7 +1,8 @@
-"""Enrolling members from one machine: make their keys, prove their possession, have the association sign, note where they lie.
+"""Enrolling members from one machine: make their keys, prove their possession, have the association sign, note where
+they lie.
 
-Guarantees: a key is on disk before its member is on the chain, so an interruption never leaves a member whose key is lost. Run
-again, it takes up the keys that lie there.
+Guarantees: a key is on disk before its member is on the chain, so an interruption never leaves a member whose key is
+lost. Run again, it takes up the keys that lie there.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     FOLDER/false-NODE-DIGEST.bin    one whole answer (protobuf) whose proof did not hold
     FOLDER/fork-HEIGHT.bin          two certified headers of one height: pack([[header, certificate], [header, certificate]])
 
-Whoever has the genesis document can check a fork. A false answer proves nothing to others, since answers are not signed; it shows what to
-look into.
+Whoever has the genesis document can check a fork. A false answer proves nothing to others, since answers are not
+signed; it shows what to look into.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Members' signing keys at rest: PKCS#8 PEM files of mode 0600, with an optional passphrase.
 
-Guarantees: a key file is never written over an existing one, one that others can read is refused, and key material is in no
-message and no `repr`. The passphrase comes from the environment variable PLEDGEBOOK_KEY_PASSPHRASE, never from the command line,
-where other users of the machine could read it.
+Guarantees: a key file is never written over an existing one, one that others can read is refused, and key material is
+in no message and no `repr`. The passphrase comes from the environment variable PLEDGEBOOK_KEY_PASSPHRASE, never from
+the command line, where other users of the machine could read it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Several nodes as one partner: ask one after the other until one gives a good answer.
 
-Guarantees: a node that does not answer, is full or lags is passed over for the next one, and asked last from then on; a refusal that
-another node would repeat is raised at once, and so is a false answer: a lie is never papered over by another node's truth.
+Guarantees: a node that does not answer, is full or lags is passed over for the next one, and asked last from then on;
+a refusal that another node would repeat is raised at once, and so is a false answer: a lie is never papered over by
+another node's truth.
 """
 
 from __future__ import annotations

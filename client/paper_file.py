@@ -1,7 +1,8 @@
-"""The exporter's own filing: which papers and salts stand behind which receivable. It never leaves the member by itself.
+"""The exporter's own filing: which papers and salts stand behind which receivable. It never leaves the member by
+itself.
 
-A paper file holds one JSON object a line (mode 0600). A line can be handed to a factor, who computes the fingerprints from it.
-Lines are only appended, and the last one about a receivable counts.
+A paper file holds one JSON object a line (mode 0600). A line can be handed to a factor, who computes the fingerprints
+from it. Lines are only appended, and the last one about a receivable counts.
 """
 
 from __future__ import annotations

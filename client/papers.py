@@ -1,9 +1,9 @@
 """The papers behind a receivable, and what of them reaches the chain: keyed fingerprints and salted commitments.
 
-`Papers` holds what is printed on an invoice and its delivery documents. From it everyone who was shown the papers computes the
-same fingerprints; the chain refuses a disposal whose fingerprints are not those of the registration, and the wallet refuses to
-sign one. A commitment is `H(tag | kind | salt | value)` over one paper with a random salt of 128 bits: whoever is given the salt can check the
-paper, nobody else can guess it, and destroying the salt erases it.
+`Papers` holds what is printed on an invoice and its delivery documents. From it everyone who was shown the papers
+computes the same fingerprints; the chain refuses a disposal whose fingerprints are not those of the registration, and
+the wallet refuses to sign one. A commitment is `H(tag | kind | salt | value)` over one paper with a random salt of
+128 bits: whoever is given the salt can check the paper, nobody else can guess it, and destroying the salt erases it.
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@
         outcome = await client.commit([entry])
         status = await client.status(ById(receivable_id))
 
-Guarantees: everything about the ledger that is returned was verified by `TrustedChain` (unless `verify=False`, which says so in
-`is_verifying`); what fails is raised, and the whole answer is kept in `evidence`. A node that does not answer is passed over for the next
-one, within the call's deadline. An entry is submitted again under the same id until its receipt is there, so it takes effect
-exactly once. `preflight`, `ledger_status` and `watch_events` are a node's word only: nothing proves them.
-Leaves to others: numbering and signing (`submission`), files (`directory`).
+Guarantees: everything about the ledger that is returned was verified by `TrustedChain` (unless `verify=False`, which
+says so in `is_verifying`); what fails is raised, and the whole answer is kept in `evidence`. A node that does not
+answer is passed over for the next one, within the call's deadline. An entry is submitted again under the same id
+until its receipt is there, so it takes effect exactly once. `preflight`, `ledger_status` and `watch_events` are a
+node's word only: nothing proves them. Leaves to others: numbering and signing (`submission`), files (`directory`).
 """
 
 from __future__ import annotations

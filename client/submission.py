@@ -1,10 +1,10 @@
 """From operations to proven receipts: number, sign, hand in, stay until the receipt is there.
 
-Guarantees: what `commit` is given takes effect at most once, whatever fails on the way. An entry gets another number, and so another id, only
-when its first number was refused as used by the first node that was asked: then the first version can never take effect.
-Several workers of one member in one process share a `Submitter`; workers in different processes take different `lane`s, so
-that their numbers do not meet. The anti-replay window is 1,024 numbers wide: no more than half of it is ever in flight.
-Leaves to others: what to submit, and what a refusal means.
+Guarantees: what `commit` is given takes effect at most once, whatever fails on the way. An entry gets another number,
+and so another id, only when its first number was refused as used by the first node that was asked: then the first
+version can never take effect. Several workers of one member in one process share a `Submitter`; workers in different
+processes take different `lane`s, so that their numbers do not meet. The anti-replay window is 1,024 numbers wide: no
+more than half of it is ever in flight. Leaves to others: what to submit, and what a refusal means.
 """
 
 from __future__ import annotations

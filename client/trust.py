@@ -1,7 +1,7 @@
 """What a client begins with: a genesis document, and the highest block it has seen, kept from one run to the next.
 
-A checkpoint is `HEIGHT:HASH`, the hash in hexadecimal. It may also come from elsewhere (a regulator, another member): a client
-that begins with it refuses everything older, and any other block of that height.
+A checkpoint is `HEIGHT:HASH`, the hash in hexadecimal. It may also come from elsewhere (a regulator, another member):
+a client that begins with it refuses everything older, and any other block of that height.
 """
 
 from __future__ import annotations

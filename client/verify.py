@@ -11,9 +11,9 @@
    nor the other way round: they are different types, and exactly the expected one must be there.
  * No part of an answer is ignored. Whatever is returned was hashed on the way from the state root.
 
-Every method returns what was proven or raises ProofInvalid, with the answer in `details["answer"]`: the evidence against the
-node that gave it. Headers that were verified are remembered, so that a hundred answers at one height cost one check.
-Leaves to others: the network, the clock, and what to do about a node that lied.
+Every method returns what was proven or raises ProofInvalid, with the answer in `details["answer"]`: the evidence
+against the node that gave it. Headers that were verified are remembered, so that a hundred answers at one height cost
+one check. Leaves to others: the network, the clock, and what to do about a node that lied.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A member's wallet: its keys, and the refusal to sign what its papers do not support.
 
-Guarantees: a wallet signs only bytes that decode to an entry of its own chain; and as assignee or pledgee it signs only when
-the fingerprints that it recomputes from the papers it was shown equal both those of the registration and those in the operation.
-So a factor that uses this library cannot be led to vouch for an invoice that it has not seen.
+Guarantees: a wallet signs only bytes that decode to an entry of its own chain; and as assignee or pledgee it signs
+only when the fingerprints that it recomputes from the papers it was shown equal both those of the registration and
+those in the operation. So a factor that uses this library cannot be led to vouch for an invoice that it has not seen.
 Leaves to others: where keys lie (`keys`), which number an entry gets and how it is sent (`submission`).
 """
 

@@ -1,4 +1,5 @@
-"""The demonstration: four nodes, real invoices, every trick refused, a crash, proofs, an audit. `scripts/demo` starts it.
+"""The demonstration: four nodes, real invoices, every trick refused, a crash, proofs, an audit. `scripts/demo` starts
+it.
 
     scripts/demo                                    made-up invoices
     scripts/demo --invoices FILE.csv --out DIR      a file of invoices; leaves genesis.json, chain.pbk, head.txt, summary.json

@@ -1,4 +1,5 @@
-"""`pledgebook assign`, `pledge`, `release`: what a holder disposes of, and what a factor takes on after it has seen the papers."""
+"""`pledgebook assign`, `pledge`, `release`: what a holder disposes of, and what a factor takes on after it has seen
+the papers."""
 
 from __future__ import annotations
 

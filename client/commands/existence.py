@@ -1,4 +1,5 @@
-"""`pledgebook register`, `confirm`, `dispute`, `resolve`, `cancel`: a receivable from its invoice to its end without payment."""
+"""`pledgebook register`, `confirm`, `dispute`, `resolve`, `cancel`: a receivable from its invoice to its end without
+payment."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """One command's work with the network: folder, keys, client; and what it has seen is kept for the next command.
 
-The newest head is read from and written back to the folder, so that no node can show an older state to the next command.
+The newest head is read from and written back to the folder, so that no node can show an older state to the next
+command.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Customers of a file as debtors of the chain: by a directory file, or under a demonstration LEI made from the customer's id.
+"""Customers of a file as debtors of the chain: by a directory file, or under a demonstration LEI made from the
+customer's id.
 
-The demonstration LEI of customer C is `PLDG` + 14 characters + 2 check digits (ISO 7064 MOD 97-10, as ISO 17442 asks): the 14 characters
-are the SHA-256 of "pledgebook-customer:" + C, as a number in base 36, its last 14 digits. The same customer gets the same one on
-every machine. PLDG is no issuer's prefix, so it can be no real company's LEI. For real business give a directory file: CSV with the
-columns `customer,debtor`, the second `lei:...`, `uscc:...` or a member's short name.
+The demonstration LEI of customer C is `PLDG` + 14 characters + 2 check digits (ISO 7064 MOD 97-10, as ISO 17442
+asks): the 14 characters are the SHA-256 of "pledgebook-customer:" + C, as a number in base 36, its last 14 digits.
+The same customer gets the same one on every machine. PLDG is no issuer's prefix, so it can be no real company's LEI.
+For real business give a directory file: CSV with the columns `customer,debtor`, the second `lei:...`, `uscc:...` or a
+member's short name.
 """
 
 from __future__ import annotations

@@ -6,12 +6,13 @@
     collect    every settled one is paid in full and settled; a dispute on it is resolved before, all of it freed: the debtor paid,
                so it owed. Resolving, paying and settling stand in one entry, so that nobody sees one without the others
 
-So an invoice that was disputed and is settled has a RaiseDispute on the chain, then a ResolveDispute, RecordPayment and Settle.
+So an invoice that was disputed and is settled has a RaiseDispute on the chain, then a ResolveDispute, RecordPayment
+and Settle.
 
-Guarantees: run again after any interruption, each stage does only what is left: an invoice that is registered is taken up under its
-id (DUPLICATE_RECEIVABLE names it), a dispute that was raised is not raised again, a payment has one bank reference. Every
-operation that is refused is reported with the line of its invoice. Memory is bounded by the chunk that the caller gives.
-Leaves to others: reading the file (`rows`), who the debtors are (`customers`).
+Guarantees: run again after any interruption, each stage does only what is left: an invoice that is registered is
+taken up under its id (DUPLICATE_RECEIVABLE names it), a dispute that was raised is not raised again, a payment has
+one bank reference. Every operation that is refused is reported with the line of its invoice. Memory is bounded by the
+chunk that the caller gives. Leaves to others: reading the file (`rows`), who the debtors are (`customers`).
 """
 
 from __future__ import annotations

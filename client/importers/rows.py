@@ -1,8 +1,9 @@
 """Rows of a CSV file as invoices: strict, streaming, and every fault with its line, its column and what to do.
 
-Guarantees: memory does not grow with the file but for 16 bytes an invoice (to see a number twice); no row is skipped in silence: each
-is either an `InvoiceRow` or at least one `RowProblem`. A byte-order mark, CRLF and quoted line ends are read; a file in another
-encoding is refused with the line where it shows. Leaves to others: whether the chain accepts an invoice.
+Guarantees: memory does not grow with the file but for 16 bytes an invoice (to see a number twice); no row is skipped
+in silence: each is either an `InvoiceRow` or at least one `RowProblem`. A byte-order mark, CRLF and quoted line ends
+are read; a file in another encoding is refused with the line where it shows. Leaves to others: whether the chain
+accepts an invoice.
 """
 
 from __future__ import annotations
