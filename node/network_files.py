@@ -100,7 +100,8 @@ class NetworkPlan:
     name: str = "demonstration"
     policy: Policy = DEFAULT_POLICY
     limits: Limits = field(default_factory=Limits)
-    network_delay_ms: int = 50
+    network_delay_ms: int = 250
+    """Generous, since only timeouts follow from it: too short a one loses a round's work whenever nodes are busy."""
     heartbeat_ms: int = 10_000
     log_level: str = "info"
 

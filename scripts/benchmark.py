@@ -38,9 +38,6 @@ from scripts.benchmarks.report import Figures, document, show
 from scripts.benchmarks.workload import Consortium, consortium_of, enrolment
 
 VALIDATORS = 4
-# Four nodes and the generator share this machine's cores, so a block takes longer to execute here than to travel anywhere:
-# timeouts made for one node a machine would fail rounds that were only slow.
-NETWORK_DELAY_MS = 250
 FULL = Pace(warm_up_s=2.0, measured_s=6.0, tick_s=0.05, p99_ms_max=2_000.0, bisections=3)
 QUICK = Pace(warm_up_s=1.0, measured_s=3.0, tick_s=0.05, p99_ms_max=2_000.0, bisections=1)
 # Where a sweep of this many operations an entry begins, in entries per second.
@@ -73,7 +70,7 @@ def main(
         place = folder or Path(temporary) / "network"
         directory = make_network(
             place,
-            NetworkPlan(validators=VALIDATORS, network_delay_ms=NETWORK_DELAY_MS),
+            NetworkPlan(validators=VALIDATORS),
             datetime.datetime.now(datetime.UTC),
         )
         figures = Figures(nodes=VALIDATORS)

@@ -26,8 +26,6 @@ from registry.genesis import Genesis
 from registry.identifiers import ReceivableId
 from registry.operations import TYPE_BY_CLASS
 
-# Four nodes share this machine's cores, so a block takes longer to check here than to travel anywhere.
-NETWORK_DELAY_MS = 250
 COMMIT_TIMEOUT_S = 60.0
 WIDTH_WITHOUT_TERMINAL = 118
 EXPORTER = "exporter-1"
@@ -140,7 +138,6 @@ def make_stage_files(folder: Path, *, dispose_past_due: bool) -> NetworkDirector
         validators=4,
         name="demonstration",
         policy=replace(DEFAULT_POLICY, dispose_past_due=dispose_past_due),
-        network_delay_ms=NETWORK_DELAY_MS,
         heartbeat_ms=2_000,
     )
     return make_network(folder, plan, datetime.datetime.now(datetime.UTC))
