@@ -19,7 +19,8 @@ from node.network import Network, NodeDied, NotHealthy
 from node.network_files import DEFAULT_POLICY, NetworkDirectory, NetworkPlan, make_network, read_directory
 from node.status import ExitCode
 from registry.errors import RegistryError
-from registry.policy import ConfirmationPolicy, Policy
+from registry.policy import Policy
+from registry.policy_document import policy_from_json, policy_to_json
 
 app = typer.Typer(
     help="Make and run a network of nodes on this machine.",
@@ -43,33 +44,25 @@ def init(
     ] = 0,
     name: Annotated[str, typer.Option(help="The network's name, in its genesis.")] = "demonstration",
     require_confirmation: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="For which disposals the debtor must have confirmed: none, for_assignment, for_pledge, both."
         ),
-    ] = "none",
+    ] = None,
     dispose_past_due: Annotated[
         bool, typer.Option(help="Allow assigning and pledging after the due date.")
     ] = False,
+    policy_file: Annotated[
+        Path | None,
+        typer.Option("--policy", help="JSON object of policy fields that differ from the usual ones."),
+    ] = None,
     heartbeat_ms: Annotated[
         int, typer.Option(min=100, help="An idle chain makes an empty block this often.")
     ] = 10_000,
     as_json: AsJson = False,
 ) -> None:
     """Make genesis, keys, certificates and configurations. The folder must be new or empty."""
-    try:
-        confirmation = ConfirmationPolicy[require_confirmation.upper()]
-    except KeyError:
-        _fail(
-            f"--require-confirmation {require_confirmation}: choose none, for_assignment, for_pledge or both"
-        )
-    policy = Policy(
-        require_confirmation=confirmation,
-        require_delivery_evidence=DEFAULT_POLICY.require_delivery_evidence,
-        tenor_max_days=DEFAULT_POLICY.tenor_max_days,
-        dispose_past_due=dispose_past_due,
-        currencies=DEFAULT_POLICY.currencies,
-    )
+    policy = _policy(policy_file, require_confirmation, dispose_past_due)
     plan = NetworkPlan(
         validators=validators,
         observers=observers,
@@ -120,6 +113,22 @@ def up(folder: Folder, as_json: AsJson = False) -> None:
         codes = network.stop_all()
     if any(codes.values()):
         _fail(f"not every node stopped cleanly: {codes}", ExitCode.FATAL)
+
+
+def _policy(file: Path | None, require_confirmation: str | None, dispose_past_due: bool) -> Policy:
+    """The usual policy, with what the file and the options say differently; an option counts for more than the file."""
+    try:
+        stated = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(stated, dict):
+            _fail(f"--policy {file}: must be a JSON object of policy fields")
+        words = {**policy_to_json(DEFAULT_POLICY), **stated}
+        if require_confirmation is not None:
+            words["require_confirmation"] = require_confirmation
+        if dispose_past_due:
+            words["dispose_past_due"] = True
+        return policy_from_json(words)
+    except (RegistryError, OSError, ValueError) as error:
+        _fail(str(error))
 
 
 def _show(directory: NetworkDirectory) -> None:

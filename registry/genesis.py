@@ -21,7 +21,8 @@ from .fingerprints import Numbering
 from .identifiers import BadIdentifier, parse_member_id
 from .member import FOREVER, MEMBER, Member, MemberKey, MemberStatus
 from .operations.governance import Role
-from .policy import CURRENCIES_MAX, POLICY, ConfirmationPolicy, Policy
+from .policy import Policy
+from .policy_document import policy_from_json, policy_to_json
 from .signing import PUBLIC_KEY_BYTES, Tag, check_public_key, digest
 
 E = TypeVar("E", bound=IntEnum)
@@ -101,7 +102,7 @@ def _document(
             "members": [_member_to_json(member) for member in members],
             "name": name,
             "nodes": [_node_to_json(node) for node in nodes],
-            "policy": _policy_to_json(policy),
+            "policy": policy_to_json(policy),
             "time_ms": time_ms,
         }
     )
@@ -188,7 +189,7 @@ def _read_fields(document_fields: object, document: bytes) -> Genesis:
         governance_threshold=Uint(limits.SIGNATURES_MAX, 1).decode(
             fields["governance_threshold"], "governance_threshold"
         ),
-        policy=_policy_from_json(fields["policy"]),
+        policy=policy_from_json(fields["policy"]),
         nodes=tuple(_node_from_json(node, f"nodes[{i}]") for i, node in enumerate(nodes)),
         members=tuple(_member_from_json(member, f"members[{i}]") for i, member in enumerate(members)),
         chain_id=digest(Tag.GENESIS, document),
@@ -318,43 +319,3 @@ def _node_from_json(raw: object, path: str) -> GenesisNode:
         power=Uint(2**32).decode(fields["power"], f"{path}.power"),
         tls_certificate_der=certificate,
     )
-
-
-def _policy_to_json(policy: Policy) -> dict[str, Any]:
-    return {
-        "currencies": list(policy.currencies),
-        "dispose_past_due": policy.dispose_past_due,
-        "require_confirmation": policy.require_confirmation.name.lower(),
-        "require_delivery_evidence": policy.require_delivery_evidence,
-        "tenor_max_days": policy.tenor_max_days,
-    }
-
-
-_POLICY_KEYS: Final = frozenset(
-    (
-        "currencies",
-        "dispose_past_due",
-        "require_confirmation",
-        "require_delivery_evidence",
-        "tenor_max_days",
-    )
-)
-
-
-def _policy_from_json(raw: object) -> Policy:
-    fields = _object(raw, _POLICY_KEYS, "policy")
-    # The shape that hashes a policy also reads it, from the same values as an array.
-    in_order = (
-        int(_choice(ConfirmationPolicy, fields["require_confirmation"], "policy.require_confirmation")),
-        _truth(fields["require_delivery_evidence"], "policy.require_delivery_evidence"),
-        fields["tenor_max_days"],
-        _truth(fields["dispose_past_due"], "policy.dispose_past_due"),
-        tuple(_array(fields["currencies"], CURRENCIES_MAX, "policy.currencies")),
-    )
-    return POLICY.decode(in_order, "policy")
-
-
-def _truth(raw: object, path: str) -> int:
-    if not isinstance(raw, bool):
-        raise GenesisInvalid(f"{path}: must be true or false")
-    return int(raw)

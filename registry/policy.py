@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from .codec import Choice, Flag, Items, Struct, Text, Uint, pack
+from .codec import Choice, Flag, Items, Optional_, Struct, Text, Uint, pack
 from .signing import Tag, digest
 
 CURRENCIES_MAX: Final = 200  # ISO 4217 lists fewer
+HOURS_MAX: Final = 8_760  # a year: an offer or a cooling-off that lasts longer is a mistake
+DAYS_MAX: Final = 366
+QUOTA_MAX: Final = 10_000_000  # more operations than a full chain orders in a day
+CHANGE_DELAY_BLOCKS_MAX: Final = 1_000_000
+CYCLE_HOPS_MAX: Final = 6  # the search visits a bounded number of edges; beyond six hops it would say nothing
 
 
 class ConfirmationPolicy(IntEnum):
@@ -27,21 +32,68 @@ class ConfirmationPolicy(IntEnum):
         return self in (ConfirmationPolicy.FOR_PLEDGE, ConfirmationPolicy.BOTH)
 
 
+class RelatedPartyPolicy(IntEnum):
+    """What becomes of a disposal between members of one control group: refused, or applied with a flag on its result."""
+
+    REFUSE = 1
+    FLAG = 2
+
+
+class OverdueBucket(IntEnum):
+    """Age of what is unpaid, by days after the due date. Fixed, so that figures compare (notice No. 205: 90 days)."""
+
+    NOT_DUE = 0
+    DAYS_1_30 = 1
+    DAYS_31_60 = 2
+    DAYS_61_90 = 3
+    OVER_90 = 4
+
+
+def overdue_bucket(due_date: int, day: int) -> OverdueBucket:
+    """The bucket on `day`, both as days since 1970-01-01. The due date itself is not overdue."""
+    days = day - due_date
+    if days <= 0:
+        return OverdueBucket.NOT_DUE
+    return OverdueBucket(min((days - 1) // 30 + 1, OverdueBucket.OVER_90))
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`tenor_max_days` bounds due - issue; `dispose_past_due` permits assigning and pledging after the due date."""
+    """Every figure is judged as it stood before the block. What has a default is usual in the trade, or not limited.
+
+    `tenor_max_days` bounds due - issue; `dispose_past_due` permits assigning and pledging after the due date.
+    `offer_max_hours` bounds how long an offer may reserve value; `cooling_off_hours` passes before another collection
+    account takes effect; an objection lapses after `objection_days`; silence counts as confirmation after `tacit_days`;
+    default can be declared `grace_days` after the due date. Percents are of the risk assets that a factor has signed; None
+    sets no limit. `operations_per_day_max` is per submitting member and UTC day. A cycle of exporter -> debtor edges is
+    flagged when it has at most `cycle_hops_max` edges (0: not looked for) no older than `cycle_days`.
+    `change_delay_blocks` is the shortest time between the decision on another policy and its effect.
+    """
 
     require_confirmation: ConfirmationPolicy
     require_delivery_evidence: bool
     tenor_max_days: int
     dispose_past_due: bool
     currencies: tuple[str, ...]
+    offer_max_hours: int = 72
+    cooling_off_hours: int = 72
+    objection_days: int = 30
+    tacit_days: int = 10
+    grace_days: int = 0
+    related_party: RelatedPartyPolicy = RelatedPartyPolicy.REFUSE
+    single_debtor_max_percent: int | None = None
+    related_debtors_max_percent: int | None = None
+    operations_per_day_max: int | None = None
+    cycle_hops_max: int = 4
+    cycle_days: int = 90
+    change_delay_blocks: int = 0
 
     def hash(self) -> bytes:
         """The header's policy_hash."""
         return digest(Tag.POLICY, pack(POLICY.encode(self, "policy")))
 
 
+_PERCENT: Final = Optional_(Uint(100, 1))
 POLICY: Final = Struct(
     Policy,
     {
@@ -50,5 +102,17 @@ POLICY: Final = Struct(
         "tenor_max_days": Uint(3_660, 1),
         "dispose_past_due": Flag(),
         "currencies": Items(Text(3, 3), CURRENCIES_MAX, 1, ascending=True),
+        "offer_max_hours": Uint(HOURS_MAX, 1),
+        "cooling_off_hours": Uint(HOURS_MAX),
+        "objection_days": Uint(DAYS_MAX, 1),
+        "tacit_days": Uint(DAYS_MAX, 1),
+        "grace_days": Uint(DAYS_MAX),
+        "related_party": Choice(RelatedPartyPolicy),
+        "single_debtor_max_percent": _PERCENT,
+        "related_debtors_max_percent": _PERCENT,
+        "operations_per_day_max": Optional_(Uint(QUOTA_MAX, 1)),
+        "cycle_hops_max": Uint(CYCLE_HOPS_MAX),
+        "cycle_days": Uint(DAYS_MAX, 1),
+        "change_delay_blocks": Uint(CHANGE_DELAY_BLOCKS_MAX),
     },
 )

@@ -5,17 +5,28 @@ from __future__ import annotations
 import datetime
 import socket
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from node.config import ConfigError, read_config
 from node.keys import read_key
-from node.network_files import NetworkPlan, demonstration_lei, make_network, node_names, read_directory
+from node.network_commands import app as network_app
+from node.network_files import (
+    DEFAULT_POLICY,
+    NetworkPlan,
+    demonstration_lei,
+    make_network,
+    node_names,
+    read_directory,
+)
 from node.tls import read_identity
 from registry.genesis import parse_genesis
 from registry.identifiers import parse_member_id
 from registry.operations.governance import Role
+from registry.policy import ConfirmationPolicy
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -113,3 +124,37 @@ def test_folder_without_a_network_says_what_makes_one(tmp_path: Path) -> None:
     (tmp_path / "network.json").write_text('{"format": 2}')
     with pytest.raises(ConfigError, match="not a network directory"):
         read_directory(tmp_path)
+
+
+def test_init_takes_a_policy_from_a_file_and_options_over_it(tmp_path: Path) -> None:
+    stated = tmp_path / "policy.json"
+    stated.write_text('{"tacit_days": 15, "require_confirmation": "both", "single_debtor_max_percent": 50}')
+    runner = CliRunner()
+    options = ["--validators", "1", "--policy", str(stated), "--require-confirmation", "for_pledge"]
+    result = runner.invoke(network_app, ["init", str(tmp_path / "net"), *options])
+    assert result.exit_code == 0, result.output
+    policy = parse_genesis((tmp_path / "net" / "genesis.json").read_bytes()).policy
+    assert policy == replace(
+        DEFAULT_POLICY,
+        tacit_days=15,
+        require_confirmation=ConfirmationPolicy.FOR_PLEDGE,
+        single_debtor_max_percent=50,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"tacit_days": 0}', "tacit_days"),
+        ('{"unknown": 1}', "unknown"),
+        ("[]", "JSON object"),
+        ("no", "Expecting"),
+    ],
+)
+def test_init_names_what_is_wrong_with_a_policy(tmp_path: Path, content: str, said: str) -> None:
+    stated = tmp_path / "policy.json"
+    stated.write_text(content)
+    result = CliRunner().invoke(network_app, ["init", str(tmp_path / "net"), "--policy", str(stated)])
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not (tmp_path / "net").exists()

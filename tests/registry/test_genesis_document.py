@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from registry.genesis import parse_genesis, validators_hash
 from registry.limits import CERTIFICATE_DER_BYTES_MAX, GENESIS_BYTES_MAX, VALIDATORS_MAX
 from registry.member import MemberStatus
 from registry.operations.governance import Role
-from registry.policy import ConfirmationPolicy
+from registry.policy import ConfirmationPolicy, Policy, RelatedPartyPolicy
 from registry.signing import Tag, digest
 from registry.state import Governance, MemoryState, Namespace, WorkingState
 from registry.transition import genesis_state
@@ -218,6 +218,12 @@ _WRONG: list[tuple[str, Callable[[dict[str, Any]], object], str]] = [
     ("a policy without currencies", lambda d: d["policy"].update(currencies=[]), "currencies"),
     ("a policy with a long currency", lambda d: d["policy"].update(currencies=["EURO"]), "currencies"),
     ("a policy with unsorted currencies", lambda d: d["policy"].update(currencies=["USD", "EUR"]), "currencies"),
+    ("a policy without a word on related parties", lambda d: d["policy"].update(related_party=None), "related_party"),
+    ("a policy with a limit of 0", lambda d: d["policy"].update(single_debtor_max_percent=0), "single_debtor"),
+    ("a policy with a limit of 101", lambda d: d["policy"].update(related_debtors_max_percent=101), "related_debtors"),
+    ("a policy with a true limit", lambda d: d["policy"].update(operations_per_day_max=True), "operations_per_day"),
+    ("a policy with too many hops", lambda d: d["policy"].update(cycle_hops_max=7), "cycle_hops"),
+    ("a policy with offers of no time", lambda d: d["policy"].update(offer_max_hours=0), "offer_max_hours"),
     ("a policy with currencies of null", lambda d: d["policy"].update(currencies=None), "currencies"),
     ("a policy with a currency of null", lambda d: d["policy"].update(currencies=[None]), "currencies"),
 ]  # fmt: skip
@@ -292,7 +298,20 @@ def test_every_word_of_a_policy_makes_another_hash() -> None:
         replace(OPEN_POLICY, tenor_max_days=180),
         replace(OPEN_POLICY, dispose_past_due=True),
         replace(OPEN_POLICY, currencies=("USD",)),
+        replace(OPEN_POLICY, offer_max_hours=1),
+        replace(OPEN_POLICY, cooling_off_hours=0),
+        replace(OPEN_POLICY, objection_days=1),
+        replace(OPEN_POLICY, tacit_days=1),
+        replace(OPEN_POLICY, grace_days=5),
+        replace(OPEN_POLICY, related_party=RelatedPartyPolicy.FLAG),
+        replace(OPEN_POLICY, single_debtor_max_percent=50),
+        replace(OPEN_POLICY, related_debtors_max_percent=40),
+        replace(OPEN_POLICY, operations_per_day_max=1_000),
+        replace(OPEN_POLICY, cycle_hops_max=0),
+        replace(OPEN_POLICY, cycle_days=1),
+        replace(OPEN_POLICY, change_delay_blocks=10),
     ]
+    assert len(variants) == len(fields(Policy)) + 1
     assert len({policy.hash() for policy in variants}) == len(variants)
     for policy in variants:
         assert parse_genesis(genesis_document(policy)).policy == policy
