@@ -1,6 +1,7 @@
 """One receivable: its record, its phases, and what of it is free. Everything about a receivable's state lives in this file.
 
-A receivable is born `live` and ends `settled` or `cancelled`; nothing leads back. What is owed is
+A receivable is born `live`, or `future` when only the contract exists; it is `overdue` once a default is on record, and
+ends `settled` or `cancelled`. From an end nothing leads back. What is owed is
 `outstanding = face - diluted - paid`, and it lies in parts, each with one holder: sum(parts) = outstanding, always. A part
 can carry liens; the liens that rank first on a part never exceed it, and a junior lien never exceeds the one it stands
 behind. So an amount can leave a receivable only once.
@@ -16,22 +17,31 @@ from enum import IntEnum
 from typing import Final
 
 from . import limits
-from .codec import Bytes, Choice, Flag, Items, Optional_, Struct, Text, Uint
+from .codec import Choice, Flag, Items, Optional_, Struct, Text, Uint
 from .errors import InvariantViolation, Reason, Reference
 from .fingerprints import Fingerprints
 from .operations.existence import EVIDENCE, FINGERPRINTS, SCHEDULE, WAIVED, Defence, Evidence, Instalment
 from .operations.fields import AMOUNT, DAY, HASH, LIEN_ID, MEMBER_ID, RECEIVABLE_ID, TIME_MS
+from .operations.fields import REFERENCE as REFERENCE
 
 
 class Phase(IntEnum):
+    FUTURE = 1
     LIVE = 2
+    OVERDUE = 3
     SETTLED = 4
     CANCELLED = 5
 
 
-# The table of allowed moves. (Future and overdue receivables come with their operations.)
+# What is owed now, and what is still worth something. A future receivable is neither owed nor closed.
+OPEN: Final = frozenset({Phase.LIVE, Phase.OVERDUE})
+CLOSED: Final = frozenset({Phase.SETTLED, Phase.CANCELLED})
+
+# The table of allowed moves. What comes of a future receivable is a receivable of its own, so it never becomes live itself.
 MOVES: Final[dict[Phase, frozenset[Phase]]] = {
-    Phase.LIVE: frozenset({Phase.SETTLED, Phase.CANCELLED}),
+    Phase.FUTURE: frozenset({Phase.SETTLED, Phase.CANCELLED}),
+    Phase.LIVE: frozenset({Phase.OVERDUE, Phase.SETTLED, Phase.CANCELLED}),
+    Phase.OVERDUE: frozenset({Phase.LIVE, Phase.SETTLED, Phase.CANCELLED}),
     Phase.SETTLED: frozenset(),
     Phase.CANCELLED: frozenset(),
 }
@@ -39,7 +49,13 @@ MOVES: Final[dict[Phase, frozenset[Phase]]] = {
 
 class ConfirmationKind(IntEnum):
     NONE = 0
+    TACIT = 1
     EXPRESS = 2
+    REJECTED = 3
+
+
+# What the debtor has bound itself by, expressly or by its silence.
+CONFIRMED: Final = frozenset({ConfirmationKind.TACIT, ConfirmationKind.EXPRESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,15 @@ class Receivable:
     changed_height: int
 
     @property
+    def is_open(self) -> bool:
+        """Owed now: live or overdue."""
+        return self.phase in OPEN
+
+    @property
+    def is_rejected(self) -> bool:
+        return self.confirmation.kind is ConfirmationKind.REJECTED
+
+    @property
     def outstanding(self) -> int:
         return self.face_amount - self.diluted - self.paid
 
@@ -173,13 +198,17 @@ class FreeAmount:
 
 
 def free_amount(receivable: Receivable, holder: str, *, holder_suspended: bool = False) -> FreeAmount:
-    """part - pledged - disputed share, and 0 when settled, cancelled or the holder is suspended. With its reasons.
+    """part - pledged - disputed share, and 0 when settled, cancelled, rejected, future or the holder is suspended.
+
+    It comes with its reasons.
 
     Source: RULEBOOK, "State of one receivable".
     """
     part = receivable.amount_of(holder)
-    if receivable.phase is not Phase.LIVE:
+    if not receivable.is_open:
         return FreeAmount(0, (Reason(receivable.phase.name.lower(), part),))
+    if receivable.is_rejected:
+        return FreeAmount(0, (Reason("rejected", part),))
     if holder_suspended:
         return FreeAmount(0, (Reason("suspended", part),))
     pledged, disputed = receivable.pledged_by(holder), receivable.disputed_share(holder)
@@ -237,7 +266,7 @@ def check_invariants(receivable: Receivable) -> None:
         ("liens <= part", all(record.pledged_by(p.holder) <= p.amount for p in record.parts)),
         ("pledgor holds", all(record.part_of(lien.pledgor) for lien in record.liens)),
         ("liens are positive", all(lien.amount > 0 for lien in record.liens)),
-        ("a closed receivable has no lien", record.phase is Phase.LIVE or not record.liens),
+        ("a closed receivable has no lien", record.phase not in CLOSED or not record.liens),
         ("junior <= senior", all(_junior_fits(record, lien) for lien in record.liens)),
         ("sum(schedule) = face", not record.schedule or _scheduled(record) == record.face_amount),
     )
@@ -257,15 +286,6 @@ def _scheduled(record: Receivable) -> int:
     return sum(instalment.amount for instalment in record.schedule)
 
 
-REFERENCE: Final = Struct(
-    Reference,
-    {
-        "subject": Bytes(32),
-        "height": Uint(limits.HEIGHT_MAX),
-        "entry_index": Uint(limits.BLOCK_ENTRIES_MAX),
-        "operation_index": Uint(limits.OPERATIONS_MAX),
-    },
-)
 STATUS_SUMMARY: Final = Struct(
     StatusSummary,
     {

@@ -15,7 +15,7 @@ from registry.identifiers import ReceivableId
 from registry.limits import QUANTITY_MAX
 from registry.operations import CancelReceivable, Confirm, RaiseDispute, ResolveDispute
 from registry.operations.existence import Defence, DisputeReason, HolderShare
-from registry.receivable import ConfirmationKind
+from registry.receivable import CONFIRMED
 
 from ..errors import InputError
 from ..paper_file import FiledPapers, append_papers
@@ -202,7 +202,7 @@ def cancel(
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
-        if record.confirmation.kind is not ConfirmationKind.NONE and debtor is None:
+        if record.confirmation.kind in CONFIRMED and debtor is None:
             raise InputError("the debtor has confirmed it and must sign too: give --debtor MEMBER")
         also = None if debtor is None else session.wallet(debtor)
         operation = CancelReceivable(

@@ -11,7 +11,7 @@ from ..operations.assignment import Assign
 from ..operations.governance import Role
 from ..receivable import Disposal, Lien, Part, Receivable
 from .disposal import check_policy, confirmed_for, earlier_claim, free_of, place_of
-from .judgement import Judgement, Party, Rule, live_receivable, positive
+from .judgement import Judgement, Party, Rule, positive, unclosed_receivable
 
 
 def assign(judgement: Judgement, operation: Assign) -> bytes:
@@ -20,7 +20,7 @@ def assign(judgement: Judgement, operation: Assign) -> bytes:
     Order: holder, free amount, confirmation, due date, related party, papers, suspicions.
     Source: Civil Code art. 545, 547, 768 (of several assignments the earlier registered one prevails).
     """
-    record = live_receivable(judgement, operation.receivable)
+    record = unclosed_receivable(judgement, operation.receivable)
     positive(operation.amount)
     assignor = operation.assignor
     if record.amount_of(assignor) == 0:

@@ -10,7 +10,7 @@ from typing import Final, assert_never
 from ..errors import Code, Reference, RuleViolation
 from ..member import MemberStatus
 from ..policy import ConfirmationPolicy, Policy
-from ..receivable import Disposal, FreeAmount, Lien, Part, Phase, Receivable, free_amount
+from ..receivable import Disposal, FreeAmount, Lien, Part, Receivable, free_amount
 from ..state import Namespace
 from .judgement import Judgement
 
@@ -29,7 +29,7 @@ def earlier_claim(record: Receivable, holder: str, amount: int) -> Lien | Dispos
 
     None when the value would not be there even without the claims of other parties, or the receivable is closed.
     """
-    if record.phase is not Phase.LIVE:
+    if not record.is_open or record.is_rejected:
         return None
     undisputed = record.amount_of(holder) - record.disputed_share(holder)
     if amount <= undisputed:

@@ -18,9 +18,18 @@ from ..operations.existence import (
 )
 from ..operations.governance import Role
 from ..parts import after_dilution, with_dispute, without_dispute
-from ..receivable import UNCONFIRMED, Confirmation, ConfirmationKind, Part, Phase, Receivable
+from ..receivable import CONFIRMED, UNCONFIRMED, Confirmation, ConfirmationKind, Part, Phase, Receivable
 from ..state import DeliveryUse, Namespace
-from .judgement import Judgement, Party, Rule, debtor_of, held_part, live_receivable, positive
+from .judgement import (
+    Judgement,
+    Party,
+    Rule,
+    debtor_of,
+    held_part,
+    live_receivable,
+    positive,
+    unclosed_receivable,
+)
 
 
 def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> bytes:
@@ -271,7 +280,7 @@ def _dilute(record: Receivable, operation: ResolveDispute, holder: str, amount: 
 
 def cancel_receivable(judgement: Judgement, operation: CancelReceivable) -> bytes:
     """The exporter withdraws a receivable that nobody else has an interest in. Its fingerprints stay claimed for ever."""
-    record = live_receivable(judgement, operation.receivable)
+    record = unclosed_receivable(judgement, operation.receivable)
     if operation.exporter != record.exporter:
         raise RuleViolation(
             Code.NOT_PERMITTED, f"{operation.exporter} did not register this", collided_with=record.place
@@ -289,7 +298,7 @@ def cancel_receivable(judgement: Judgement, operation: CancelReceivable) -> byte
                 Reason("paid", record.paid),
             ),
         )
-    if record.confirmation.kind is not ConfirmationKind.NONE:
+    if record.confirmation.kind in CONFIRMED:
         if operation.debtor is None:
             raise RuleViolation(
                 Code.MISSING_SIGNATURE,

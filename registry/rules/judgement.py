@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..operations.governance import Role
 from ..policy import Policy
-from ..receivable import Part, Phase, Receivable
+from ..receivable import CLOSED, Part, Receivable
 from ..state import Namespace, WorkingState
 
 
@@ -64,16 +64,30 @@ def known_receivable(judgement: Judgement, receivable_id: bytes) -> Receivable:
 
 
 def live_receivable(judgement: Judgement, receivable_id: bytes) -> Receivable:
-    """The record, when it is neither settled nor cancelled."""
+    """The record, when it is live or overdue: what is owed now."""
     record = known_receivable(judgement, receivable_id)
-    if record.phase is not Phase.LIVE:
-        raise RuleViolation(
-            Code.CLOSED,
-            f"the receivable is {record.phase.name.lower()}",
-            collided_with=record.place,
-            reasons=(Reason(record.phase.name.lower(), record.outstanding),),
-        )
+    if not record.is_open:
+        raise closed(record)
     return record
+
+
+def unclosed_receivable(judgement: Judgement, receivable_id: bytes) -> Receivable:
+    """The record, when it is neither settled nor cancelled: future, live or overdue."""
+    record = known_receivable(judgement, receivable_id)
+    if record.phase in CLOSED:
+        raise closed(record)
+    return record
+
+
+def closed(record: Receivable) -> RuleViolation:
+    """The refusal of what the receivable's phase does not allow."""
+    phase = record.phase.name.lower()
+    return RuleViolation(
+        Code.CLOSED,
+        f"the receivable is {phase}",
+        collided_with=record.place,
+        reasons=(Reason(phase, record.outstanding),),
+    )
 
 
 def held_part(record: Receivable, holder: str) -> Part:
