@@ -20,6 +20,8 @@ MemberId = NewType("MemberId", str)
 ReceivableId = NewType("ReceivableId", bytes)
 LienId = NewType("LienId", bytes)
 EntryId = NewType("EntryId", bytes)
+OfferId = NewType("OfferId", bytes)
+BlanketId = NewType("BlanketId", bytes)
 
 ID_BYTES: Final = 32
 # The libraries' checks also take separators, lower case, other scripts' digits and, for an LEI, any length and the check
@@ -60,6 +62,16 @@ def receivable_id(entry_id: bytes, operation_index: int) -> ReceivableId:
 def lien_id(entry_id: bytes, operation_index: int) -> LienId:
     """The id of the lien that operation `operation_index` of the entry creates."""
     return LienId(digest(Tag.LIEN, entry_id, operation_index.to_bytes(4, "big")))
+
+
+def offer_id(entry_id: bytes, operation_index: int) -> OfferId:
+    """The id of the offer that operation `operation_index` of the entry makes."""
+    return OfferId(digest(Tag.OFFER, entry_id, operation_index.to_bytes(4, "big")))
+
+
+def blanket_id(entry_id: bytes, operation_index: int) -> BlanketId:
+    """The id of the blanket that operation `operation_index` of the entry agrees."""
+    return BlanketId(digest(Tag.BLANKET, entry_id, operation_index.to_bytes(4, "big")))
 
 
 def show_id(identifier: bytes) -> str:

@@ -27,6 +27,8 @@ class Tag:
     ENTRY: Final = b"pledgebook/entry/v1\0"
     RECEIVABLE: Final = b"pledgebook/receivable-id/v1\0"
     LIEN: Final = b"pledgebook/lien-id/v1\0"
+    OFFER: Final = b"pledgebook/offer-id/v1\0"
+    BLANKET: Final = b"pledgebook/blanket-id/v1\0"
     POSSESSION: Final = b"pledgebook/possession/v1\0"
     HEADER: Final = b"pledgebook/header/v1\0"
     LAST_CERTIFICATE: Final = b"pledgebook/last-certificate/v1\0"

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from .. import limits
 from ..codec import Bytes, Items, Struct, Text, Uint
+from ..errors import Reference
 from ..identifiers import ID_BYTES
 from ..signing import SIGNATURE_BYTES
 
@@ -24,6 +25,8 @@ class OperationType:
 MEMBER_ID: Final = Text(limits.MEMBER_ID_CHARS_MAX)
 RECEIVABLE_ID: Final = Bytes(ID_BYTES)
 LIEN_ID: Final = Bytes(ID_BYTES)
+OFFER_ID: Final = Bytes(ID_BYTES)
+BLANKET_ID: Final = Bytes(ID_BYTES)
 HASH: Final = Bytes(32)
 PUBLIC_KEY: Final = Bytes(32)
 SIGNATURE: Final = Bytes(SIGNATURE_BYTES)
@@ -34,3 +37,12 @@ DAY: Final = Uint(limits.DAY_MAX)
 TIME_MS: Final = Uint(limits.TIME_MS_MAX)
 SUSPICIONS: Final = Items(RECEIVABLE_ID, limits.SUSPICIONS_MAX, ascending=True)
 MEMBERS: Final = Items(MEMBER_ID, limits.HOLDERS_MAX, 1, ascending=True)
+REFERENCE: Final = Struct(
+    Reference,
+    {
+        "subject": Bytes(32),
+        "height": Uint(limits.HEIGHT_MAX),
+        "entry_index": Uint(limits.BLOCK_ENTRIES_MAX),
+        "operation_index": Uint(limits.OPERATIONS_MAX),
+    },
+)
