@@ -20,6 +20,7 @@ from .errors import BadSignature, GenesisInvalid, MalformedEntry
 from .fingerprints import Numbering
 from .identifiers import BadIdentifier, parse_member_id
 from .member import FOREVER, MEMBER, Member, MemberKey, MemberStatus
+from .operations.existence import EvidenceKind
 from .operations.governance import Role
 from .policy import Policy
 from .policy_document import policy_from_json, policy_to_json
@@ -258,6 +259,7 @@ def _key(raw: object, path: str) -> bytes:
 
 def _member_to_json(member: Member) -> dict[str, Any]:
     return {
+        "accredited": [kind.name.lower() for kind in member.accredited],
         "debtor_reference": member.debtor_reference.hex() if member.debtor_reference else None,
         "keys": [key.public_key.hex() for key in member.keys],
         "member_id": member.member_id,
@@ -266,13 +268,14 @@ def _member_to_json(member: Member) -> dict[str, Any]:
     }
 
 
-_MEMBER_KEYS: Final = frozenset(("debtor_reference", "keys", "member_id", "numbering", "roles"))
+_MEMBER_KEYS: Final = frozenset(("accredited", "debtor_reference", "keys", "member_id", "numbering", "roles"))
 
 
 def _member_from_json(raw: object, path: str) -> Member:
     fields = _object(raw, _MEMBER_KEYS, path)
     reference = fields["debtor_reference"]
     keys = _array(fields["keys"], limits.KEYS_PER_MEMBER_MAX, f"{path}.keys")
+    accredited = _array(fields["accredited"], len(EvidenceKind), f"{path}.accredited")
     roles = _array(fields["roles"], limits.ROLES_MAX, f"{path}.roles")
     member = Member(
         member_id=parse_member_id(_text(fields["member_id"], f"{path}.member_id")),
@@ -281,6 +284,7 @@ def _member_from_json(raw: object, path: str) -> Member:
         numbering=_choice(Numbering, fields["numbering"], f"{path}.numbering"),
         debtor_reference=None if reference is None else _hex(reference, 32, f"{path}.debtor_reference"),
         keys=tuple(MemberKey(_key(key, f"{path}.keys"), 0, FOREVER) for key in keys),
+        accredited=tuple(_choice(EvidenceKind, kind, f"{path}.accredited") for kind in accredited),
     )
     MEMBER.encode(member, path)
     return member

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from . import limits
 from .codec import Choice, Items, Optional_, Struct, Uint
 from .fingerprints import Numbering
+from .operations.existence import EvidenceKind
 from .operations.fields import HASH, MEMBER_ID, PUBLIC_KEY
-from .operations.governance import Role
+from .operations.governance import ACCREDITED, Role
+from .operations.members import MemberStatus as MemberStatus
 from .signing import Tag
 
 FOREVER: Final = limits.HEIGHT_MAX
-
-
-class MemberStatus(IntEnum):
-    """SUSPENDED members may only release, pay and settle."""
-
-    ACTIVE = 1
-    SUSPENDED = 2
-    EXPELLED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +37,7 @@ class Member:
     numbering: Numbering
     debtor_reference: bytes | None
     keys: tuple[MemberKey, ...]
+    accredited: tuple[EvidenceKind, ...] = ()
 
     def has_key(self, public_key: bytes, height: int) -> bool:
         return any(key.public_key == public_key and key.is_valid_at(height) for key in self.keys)
@@ -69,6 +63,7 @@ MEMBER: Final = Struct(
             limits.KEYS_PER_MEMBER_MAX,
             1,
         ),
+        "accredited": ACCREDITED,
     },
 )
 

@@ -9,6 +9,7 @@ from typing import Final
 from .. import limits
 from ..codec import Choice, Items, Optional_, Struct
 from ..fingerprints import Numbering
+from .existence import EvidenceKind
 from .fields import HASH, MEMBER_ID, PUBLIC_KEY, SIGNATURE, OperationType
 
 
@@ -33,11 +34,15 @@ class KeyEnrolment:
     possession: bytes
 
 
+ACCREDITED: Final = Items(Choice(EvidenceKind), len(EvidenceKind), ascending=True)
+
+
 @dataclass(frozen=True, slots=True)
 class EnrolMember:
     """Signed by the association's quorum; the subject signs by the possession proofs.
 
     `debtor_reference` is the member's own keyed reference, fixed here, so that "assignor is not debtor" can be judged.
+    `accredited` names the kinds of evidence that an attester may attest.
     """
 
     member: str
@@ -45,6 +50,7 @@ class EnrolMember:
     numbering: Numbering
     debtor_reference: bytes | None
     keys: tuple[KeyEnrolment, ...]
+    accredited: tuple[EvidenceKind, ...] = ()
 
 
 TYPES: Final = (
@@ -65,6 +71,7 @@ TYPES: Final = (
                     1,
                     ascending=True,
                 ),
+                "accredited": ACCREDITED,
             },
         ),
     ),

@@ -48,6 +48,7 @@ def enrol_member(judgement: Judgement, operation: EnrolMember) -> bytes:
         numbering=operation.numbering,
         debtor_reference=operation.debtor_reference,
         keys=tuple(MemberKey(public_key, judgement.height + 1, FOREVER) for public_key in keys),
+        accredited=operation.accredited,
     )
     state.put(Namespace.MEMBER, member_id.encode(), member)
     for public_key in keys:
