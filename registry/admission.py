@@ -35,8 +35,7 @@ def check_right(state: WorkingState, entry: Entry, height: int) -> frozenset[str
     governed = False
     for index, operation in enumerate(entry.body.operations):
         rule = RULES[type(operation)]
-        if rule.by_governance:
-            governed = True
+        governed = governed or rule.needs_quorum(operation)
         needed.update(_check_parties(operation, index, signers))
         if signers[entry.body.submitter].status is MemberStatus.SUSPENDED and not rule.while_suspended:
             raise NotPermitted(

@@ -202,6 +202,7 @@ def _check_whole(genesis: Genesis) -> None:
     node_ids = [node.node_id for node in genesis.nodes]
     keys = [key.public_key for member in genesis.members for key in member.keys]
     keys += [node.consensus_key for node in genesis.nodes]
+    association = sum(Role.ASSOCIATION in member.roles for member in genesis.members)
     seats = sum(len(m.keys) for m in genesis.members if Role.ASSOCIATION in m.roles)
     facts = (
         (
@@ -212,6 +213,7 @@ def _check_whole(genesis: Genesis) -> None:
         (node_ids == sorted(set(node_ids)), "nodes must be sorted by node_id, each once"),
         (len(keys) == len(set(keys)), "a key is used twice"),
         (all(node.member in member_ids for node in genesis.nodes), "a node names an unknown member"),
+        (association <= limits.ASSOCIATION_MEMBERS_MAX, "too many members of the association"),
         (genesis.governance_threshold <= seats, "fewer governance keys than the threshold"),
     )
     for holds, problem in facts:

@@ -17,7 +17,8 @@ from hashlib import sha256
 from typing import Any, Final, Protocol, TypeVar
 
 from . import limits
-from .codec import Blob, Items, Struct, Uint, pack, unpack
+from .blankets import BLANKETS, Blanket
+from .codec import Blob, Items, Optional_, Struct, Uint, pack, unpack
 from .errors import InvariantViolation, MalformedEntry, Reference, StoreCorrupt
 from .member import MEMBER, Member
 from .merkle.map import MapUpdate, apply_updates
@@ -44,6 +45,7 @@ class Namespace(IntEnum):
     PAYMENT_REFERENCE = 8
     POLICY = 9
     GOVERNANCE = 10
+    BLANKET = 20
 
 
 SINGLETON: Final = b""  # id of the one value of a namespace that has only one
@@ -51,19 +53,36 @@ SINGLETON: Final = b""  # id of the one value of a namespace that has only one
 
 @dataclass(frozen=True, slots=True)
 class DeliveryUse:
-    """How much of a transport document's line is consumed, and by which registration first."""
+    """How much of a transport document's line is consumed, and by which registration first.
+
+    `attested_quantity` is what an attester has seen in all; `attested_use` is what the receivables claim of it for which it
+    was attested, and `attested_first` the first of these attestations.
+    """
 
     document_quantity: int
     consumed: int
     first: Reference
+    attested_quantity: int | None = None
+    attested_use: int = 0
+    attested_first: Reference | None = None
+
+    @property
+    def available(self) -> int:
+        """What a further registration may claim. The quantity that was stated first stands, unless attested as less."""
+        whole = self.document_quantity
+        if self.attested_quantity is not None:
+            whole = min(whole, self.attested_quantity)
+        return max(0, whole - self.consumed)
 
 
 @dataclass(frozen=True, slots=True)
 class Governance:
-    """How many association keys must sign a governance entry, and the epoch of the fingerprint key in use."""
+    """How many association keys must sign a governance entry, the epoch of the fingerprint key in use, and the
+    association's members, in order: whose keys are the seats."""
 
     threshold: int
     fingerprint_epoch: int
+    association: tuple[str, ...]
 
 
 class StateReader(Protocol):
@@ -167,6 +186,14 @@ def _public(shape: Any) -> _ValueFormat:
     )
 
 
+def _private(shape: Any) -> _ValueFormat:
+    """For what only its parties may see: a proof shows that it is there, and nothing of it."""
+    return _ValueFormat(
+        encode=lambda value: (b"", pack(shape.encode(value, "value"))),
+        decode=lambda _public_part, private: shape.decode(unpack(private, STORED_VALUE_BYTES_MAX), "value"),
+    )
+
+
 def _encode_receivable(record: Receivable) -> tuple[bytes, bytes]:
     public = pack(STATUS_SUMMARY.encode(summarise(record), "summary"))
     return public, pack(RECEIVABLE.encode(record, "receivable"))
@@ -189,9 +216,20 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     Namespace.FINGERPRINT: _public(REFERENCE),
     Namespace.SIMILAR: _public(Items(RECEIVABLE_ID, limits.SUSPICIONS_MAX, 1)),
     Namespace.DELIVERY: _public(
-        Struct(DeliveryUse, {"document_quantity": _QUANTITY, "consumed": _QUANTITY, "first": REFERENCE})
+        Struct(
+            DeliveryUse,
+            {
+                "document_quantity": _QUANTITY,
+                "consumed": _QUANTITY,
+                "first": REFERENCE,
+                "attested_quantity": Optional_(_QUANTITY),
+                "attested_use": _QUANTITY,
+                "attested_first": Optional_(REFERENCE),
+            },
+        )
     ),
     Namespace.PAYMENT_REFERENCE: _public(REFERENCE),
+    Namespace.BLANKET: _private(BLANKETS),
     Namespace.POLICY: _public(POLICY),
     Namespace.GOVERNANCE: _public(
         Struct(
@@ -199,6 +237,7 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
             {
                 "threshold": Uint(limits.SIGNATURES_MAX, 1),
                 "fingerprint_epoch": Uint(limits.FINGERPRINT_EPOCH_MAX),
+                "association": Items(MEMBER_ID, limits.ASSOCIATION_MEMBERS_MAX, 1, ascending=True),
             },
         )
     ),
@@ -271,6 +310,11 @@ class WorkingState:
         window: SequenceWindow | None = self.get(Namespace.WINDOW, member_id.encode())
         return window or SequenceWindow.empty()
 
+    def blankets(self, exporter: str) -> tuple[Blanket, ...]:
+        """The blanket assignments that the exporter has agreed, over or not."""
+        blankets: tuple[Blanket, ...] | None = self.get(Namespace.BLANKET, exporter.encode())
+        return blankets or ()
+
     def policy(self) -> Policy:
         return self._singleton(Namespace.POLICY, Policy)
 
@@ -300,7 +344,7 @@ class WorkingState:
         return StateDelta(values, tree.pages, due_added, due_removed), tree.root
 
     def _due_changes(self) -> tuple[tuple[tuple[int, bytes], ...], tuple[tuple[int, bytes], ...]]:
-        # The index of expiries follows from the liens before and after, so nothing else keeps it: a lien that is released,
+        # The index of expiries follows from the claims before and after, so nothing else keeps it: a lien that is released,
         # paid off or rolled back leaves no trace in it.
         added: list[tuple[int, bytes]] = []
         removed: list[tuple[int, bytes]] = []
@@ -313,4 +357,4 @@ class WorkingState:
 
 
 def _expiries(record: Receivable | None) -> set[tuple[int, bytes]]:
-    return {(lien.until_ms, record.receivable_id) for lien in record.liens} if record else set()
+    return {(until_ms, record.receivable_id) for until_ms in record.ends_ms()} if record else set()

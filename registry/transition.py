@@ -24,9 +24,12 @@ from .errors import BlockInvalid, Code, EntryRefused, InvariantViolation, RuleVi
 from .genesis import Genesis
 from .liens import without_expired
 from .merkle.log import Frontier, tree_root
+from .offers import without_lapsed
 from .operations import Operation
+from .operations.governance import Role
 from .policy import Policy
 from .receipt import RECEIPT_VERSION, Outcome, Receipt, Result, encode_receipt
+from .receivable import Receivable
 from .rules import RULES, Judgement
 from .state import SINGLETON, Governance, MemoryState, Namespace, StateDelta, StateReader, WorkingState
 
@@ -79,8 +82,11 @@ def genesis_state(genesis: Genesis) -> BlockResult:
     """The state that the genesis document describes, as a delta on the empty state."""
     state = WorkingState(MemoryState())
     state.put(Namespace.POLICY, SINGLETON, genesis.policy)
+    association = tuple(member.member_id for member in genesis.members if Role.ASSOCIATION in member.roles)
     state.put(
-        Namespace.GOVERNANCE, SINGLETON, Governance(genesis.governance_threshold, genesis.fingerprint_epoch)
+        Namespace.GOVERNANCE,
+        SINGLETON,
+        Governance(genesis.governance_threshold, genesis.fingerprint_epoch, association),
     )
     for member in genesis.members:
         state.put(Namespace.MEMBER, member.member_id.encode(), member)
@@ -222,13 +228,14 @@ def judge_entry(
     body = entry.body
     state.put(Namespace.WINDOW, body.submitter.encode(), state.window(body.submitter).add(body.sequence))
     start = state.savepoint()
+    keys = frozenset(signature.public_key for signature in entry.signatures)
     results: list[Result] = []
     failed: int | None = None
     for index, operation in enumerate(body.operations):
         judgement = Judgement(
-            state, policy, chain_id, height, time_ms, entry.entry_id, entry_index, index, signers
+            state, policy, chain_id, height, time_ms, entry.entry_id, entry_index, index, signers, keys
         )
-        result = _judge_operation(judgement, operation)
+        result = judge_operation(judgement, operation)
         results.append(result)
         if result.code is not Code.OK and body.mode is Mode.ATOMIC:
             state.roll_back(start)
@@ -242,14 +249,15 @@ def judge_entry(
     return Receipt(RECEIPT_VERSION, height, entry_index, entry.entry_id, outcome, failed, tuple(results))
 
 
-def _judge_operation(judgement: Judgement, operation: Operation) -> Result:
+def judge_operation(judgement: Judgement, operation: Operation) -> Result:
+    """The result of one operation, with its effects in the state; a refused one has none."""
     mark = judgement.state.savepoint()
     try:
         subject = RULES[type(operation)].apply(judgement, operation)
     except RuleViolation as refusal:
         judgement.state.roll_back(mark)
         return Result(refusal.code, b"", refusal.collided_with, refusal.reasons)
-    return Result(Code.OK, subject, None, ())
+    return Result(Code.OK, subject, None, tuple(judgement.flags))
 
 
 def _withhold(results: list[Result], operation_count: int) -> list[Result]:
@@ -260,14 +268,19 @@ def _withhold(results: list[Result], operation_count: int) -> list[Result]:
 
 
 def _expire(state: WorkingState, height: int, time_ms: int) -> None:
-    """Liens whose time has run out end before the block's first entry, a bounded number in each block."""
+    """Liens and offers whose time has run out end before the block's first entry, a bounded number in each block."""
     for until_ms, receivable_id in state.reader.due(time_ms, limits.EXPIRIES_PER_BLOCK_MAX):
         record = state.receivable(receivable_id)
         if record is None:
             raise StoreCorrupt(
-                f"a lien on {receivable_id.hex()} is to expire at {until_ms}, but it is not there"
+                f"a claim on {receivable_id.hex()} is to expire at {until_ms}, but it is not there"
             )
-        liens = without_expired(record.liens, time_ms)
-        if liens != record.liens:
-            changed = replace(record, liens=liens, changed_height=height)
-            state.put(Namespace.RECEIVABLE, receivable_id, changed)
+        changed = _expired_at(record, time_ms)
+        if changed != record:
+            state.put(Namespace.RECEIVABLE, receivable_id, replace(changed, changed_height=height))
+
+
+def _expired_at(record: Receivable, time_ms: int) -> Receivable:
+    """The record without what has run out: one line for each feature that has an end in time."""
+    record = replace(record, liens=without_expired(record.liens, time_ms))
+    return replace(record, reservations=without_lapsed(record.reservations, time_ms))

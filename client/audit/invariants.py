@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from registry.codec import pack
 from registry.entry import Entry
 from registry.errors import Code, InvariantViolation
+from registry.operations import Operation
 from registry.operations.collection import RecordPayment
 from registry.operations.existence import RegisterReceivable
-from registry.operations.governance import EnrolMember
 from registry.receipt import Outcome, Receipt
 from registry.receivable import REFERENCE, Receivable, check_invariants
 from registry.state import DeliveryUse, MemoryState, Namespace, decode_value, state_key
@@ -44,13 +44,17 @@ class Tally:
             match operation:
                 case RegisterReceivable():
                     self.faces[result.subject] = operation.face_amount
-                case EnrolMember():
-                    pass
                 case _:
-                    if operation.receivable not in self.faces:
-                        self.strangers.append((receipt.height, receipt.entry_index, operation.receivable))
-                    if type(operation) is RecordPayment:
-                        self.paid[operation.receivable] += operation.amount
+                    self._add_to_known(operation, receipt)
+
+    def _add_to_known(self, operation: Operation, receipt: Receipt) -> None:
+        named: bytes | None = getattr(operation, "receivable", None)
+        if named is None:  # governance, or an agreement on what is yet to come
+            return
+        if named not in self.faces:
+            self.strangers.append((receipt.height, receipt.entry_index, named))
+        if type(operation) is RecordPayment:
+            self.paid[named] += operation.amount
 
 
 @dataclass(frozen=True, slots=True)

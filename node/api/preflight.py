@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from node.ports import StorePort
 from registry.admission import check_chain, check_freshness, check_right
 from registry.entry import Entry, Mode, decode_entry, verify_signatures
-from registry.errors import Code, EntryRefused, RuleViolation
+from registry.errors import Code, EntryRefused
 from registry.receipt import Result
-from registry.rules import RULES, Judgement
+from registry.rules import Judgement
 from registry.state import WorkingState
+from registry.transition import judge_operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +55,15 @@ def _judge_operations(
     """One result per operation, as the receipt would have them."""
     policy = state.policy()
     signers = frozenset(signature.member for signature in entry.signatures)
+    keys = frozenset(signature.public_key for signature in entry.signatures)
     results: list[Result] = []
     for index, operation in enumerate(entry.body.operations):
-        judgement = Judgement(state, policy, chain_id, height, now_ms, entry.entry_id, 0, index, signers)
-        mark = state.savepoint()
-        try:
-            subject = RULES[type(operation)].apply(judgement, operation)
-            results.append(Result(Code.OK, subject, None, ()))
-        except RuleViolation as refusal:
-            state.roll_back(mark)
-            results.append(Result(refusal.code, b"", refusal.collided_with, refusal.reasons))
-            if entry.body.mode is Mode.ATOMIC:
-                return _withheld(results, len(entry.body.operations))
+        judgement = Judgement(
+            state, policy, chain_id, height, now_ms, entry.entry_id, 0, index, signers, keys
+        )
+        results.append(judge_operation(judgement, operation))
+        if results[-1].code is not Code.OK and entry.body.mode is Mode.ATOMIC:
+            return _withheld(results, len(entry.body.operations))
     return results
 
 

@@ -8,22 +8,42 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import assignment, collection, existence, governance, security
-from .assignment import Assign
+from . import assignment, collection, existence, governance, members, security
+from .assignment import (
+    AcceptAssignment,
+    AcknowledgeNotice,
+    Assign,
+    AssignBlanket,
+    NotifyDebtor,
+    OfferAssignment,
+    Reassign,
+    WithdrawOffer,
+)
 from .collection import RecordPayment, Settle
 from .existence import CancelReceivable, Confirm, RaiseDispute, RegisterReceivable, ResolveDispute
 from .fields import OperationType
 from .governance import EnrolMember
+from .members import ChangeMember, RevokeKey, RotateKey
 from .security import Pledge, ReleasePledge
 
 Operation = (
     EnrolMember
+    | ChangeMember
+    | RotateKey
+    | RevokeKey
     | RegisterReceivable
     | Confirm
     | RaiseDispute
     | ResolveDispute
     | CancelReceivable
+    | OfferAssignment
+    | WithdrawOffer
+    | AcceptAssignment
     | Assign
+    | Reassign
+    | AssignBlanket
+    | NotifyDebtor
+    | AcknowledgeNotice
     | Pledge
     | ReleasePledge
     | RecordPayment
@@ -32,6 +52,7 @@ Operation = (
 
 OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *governance.TYPES,
+    *members.TYPES,
     *existence.TYPES,
     *assignment.TYPES,
     *security.TYPES,
@@ -44,17 +65,27 @@ __all__ = [
     "OPERATION_TYPES",
     "TYPE_BY_CLASS",
     "TYPE_BY_CODE",
+    "AcceptAssignment",
+    "AcknowledgeNotice",
     "Assign",
+    "AssignBlanket",
     "CancelReceivable",
+    "ChangeMember",
     "Confirm",
     "EnrolMember",
+    "NotifyDebtor",
+    "OfferAssignment",
     "Operation",
     "OperationType",
     "Pledge",
     "RaiseDispute",
+    "Reassign",
     "RecordPayment",
     "RegisterReceivable",
     "ReleasePledge",
     "ResolveDispute",
+    "RevokeKey",
+    "RotateKey",
     "Settle",
+    "WithdrawOffer",
 ]

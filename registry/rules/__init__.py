@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import assignment, collection, existence, governance, security
+from . import assignment, collection, existence, governance, members, security
 from .judgement import Judgement, Party, Rule
 
 RULES: Final[dict[type, Rule]] = {
     rule.operation: rule
     for rule in (
         *governance.RULES,
+        *members.RULES,
         *existence.RULES,
         *assignment.RULES,
         *security.RULES,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from .. import limits
 from ..errors import BadSignature, Code, RuleViolation
 from ..identifiers import BadIdentifier, parse_member_id
 from ..member import FOREVER, Member, MemberKey, MemberStatus, possession_message
-from ..operations.governance import EnrolMember
+from ..operations.governance import EnrolMember, KeyEnrolment, Role
 from ..signing import check_public_key, verify
-from ..state import Namespace
+from ..state import SINGLETON, Namespace
 from .judgement import Judgement, Rule
 
 
@@ -25,22 +27,7 @@ def enrol_member(judgement: Judgement, operation: EnrolMember) -> bytes:
         raise RuleViolation(Code.BAD_IDENTIFIER, str(error)) from error
     if state.member(member_id) is not None:
         raise RuleViolation(Code.ALREADY_ENROLLED, f"{member_id} is a member already")
-    keys = [key.public_key for key in operation.keys]
-    for enrolment in operation.keys:
-        public_key = enrolment.public_key
-        if state.get(Namespace.KEY_OWNER, public_key) is not None or keys.count(public_key) > 1:
-            raise RuleViolation(Code.KEY_IN_USE, f"key {public_key.hex()} is enrolled already")
-        try:
-            check_public_key(public_key)
-            verify(
-                public_key,
-                possession_message(judgement.chain_id, member_id, public_key),
-                enrolment.possession,
-            )
-        except BadSignature as error:
-            raise RuleViolation(
-                Code.BAD_SIGNATURE, f"key {public_key.hex()}: possession is not proven"
-            ) from error
+    keys = check_new_keys(judgement, member_id, operation.keys)
     member = Member(
         member_id=member_id,
         roles=operation.roles,
@@ -53,7 +40,45 @@ def enrol_member(judgement: Judgement, operation: EnrolMember) -> bytes:
     state.put(Namespace.MEMBER, member_id.encode(), member)
     for public_key in keys:
         state.put(Namespace.KEY_OWNER, public_key, member_id)
+    note_association(judgement, member)
     return member_id.encode()
+
+
+def check_new_keys(
+    judgement: Judgement, member_id: str, enrolments: tuple[KeyEnrolment, ...]
+) -> tuple[bytes, ...]:
+    """The public keys, when none is or was anybody's and each proves possession for this member and chain."""
+    keys = tuple(key.public_key for key in enrolments)
+    for enrolment in enrolments:
+        public_key = enrolment.public_key
+        if judgement.state.get(Namespace.KEY_OWNER, public_key) is not None or keys.count(public_key) > 1:
+            raise RuleViolation(Code.KEY_IN_USE, f"key {public_key.hex()} is enrolled already")
+        try:
+            check_public_key(public_key)
+            verify(
+                public_key,
+                possession_message(judgement.chain_id, member_id, public_key),
+                enrolment.possession,
+            )
+        except BadSignature as error:
+            raise RuleViolation(
+                Code.BAD_SIGNATURE, f"key {public_key.hex()}: possession is not proven"
+            ) from error
+    return keys
+
+
+def note_association(judgement: Judgement, member: Member) -> None:
+    """Keep the list of the association's members, whose seats are counted without looking through all members."""
+    governance = judgement.state.governance()
+    others = tuple(name for name in governance.association if name != member.member_id)
+    names = tuple(sorted((*others, member.member_id))) if Role.ASSOCIATION in member.roles else others
+    if names == governance.association:
+        return
+    if len(names) > limits.ASSOCIATION_MEMBERS_MAX:
+        raise RuleViolation(
+            Code.LIMIT_REACHED, f"the association has at most {limits.ASSOCIATION_MEMBERS_MAX} members"
+        )
+    judgement.state.put(Namespace.GOVERNANCE, SINGLETON, replace(governance, association=names))
 
 
 RULES: Final = (Rule(EnrolMember, lambda _operation: (), enrol_member, by_governance=True),)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..operations.governance import Role
 from ..policy import Policy
-from ..receivable import CLOSED, Part, Receivable
+from ..receivable import CLOSED, Part, Receivable, with_fitting_claims
 from ..state import Namespace, WorkingState
 
 
@@ -34,6 +34,13 @@ class Judgement:
     entry_index: int
     operation_index: int
     signers: frozenset[str]
+    signing_keys: frozenset[bytes] = frozenset()
+    flags: list[Reason] = field(default_factory=list)
+    """What the result of an applied operation warns of, each word once: noted by a rule with `flag`."""
+
+    def flag(self, word: str, amount: int) -> None:
+        if all(reason.word != word for reason in self.flags):
+            self.flags.append(Reason(word, amount))
 
     def place(self, subject: bytes) -> Reference:
         """This operation as the reason why something stands as it does."""
@@ -41,19 +48,27 @@ class Judgement:
 
     def store(self, record: Receivable) -> bytes:
         """Write a changed record back; returns its id, the subject of the result."""
-        self.state.put(Namespace.RECEIVABLE, record.receivable_id, record)
+        # Whatever the operation was, an offer must not outlive the value that it was made of.
+        self.state.put(Namespace.RECEIVABLE, record.receivable_id, with_fitting_claims(record))
         return record.receivable_id
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: who must sign, whether a suspended member may, and the rule itself. `apply` returns the subject's id."""
+    """One row: who must sign, whether a suspended member may, and the rule itself. `apply` returns the subject's id.
+
+    `by_governance`: the association's quorum signs always; `governed_when` tells it from the operation.
+    """
 
     operation: type[Any]
     parties: Callable[[Any], tuple[Party, ...]]
     apply: Callable[[Judgement, Any], bytes]
     by_governance: bool = False
     while_suspended: bool = False
+    governed_when: Callable[[Any], bool] | None = None
+
+    def needs_quorum(self, operation: Any) -> bool:
+        return self.by_governance or (self.governed_when is not None and self.governed_when(operation))
 
 
 def known_receivable(judgement: Judgement, receivable_id: bytes) -> Receivable:

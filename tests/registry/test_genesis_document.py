@@ -19,6 +19,7 @@ from registry.signing import Tag, digest
 from registry.state import Governance, MemoryState, Namespace, WorkingState
 from registry.transition import genesis_state
 from tests.registry.consortium import (
+    ASSOCIATION,
     ASSOCIATION_KEYS,
     EPOCH,
     EXPORTER,
@@ -88,7 +89,7 @@ def test_the_state_holds_what_the_document_says() -> None:
     reader.apply(genesis_state(genesis).delta)
     state = WorkingState(reader)
     assert state.policy() == OPEN_POLICY
-    assert state.governance() == Governance(2, EPOCH)
+    assert state.governance() == Governance(2, EPOCH, (ASSOCIATION,))
     for member in genesis.members:
         assert state.member(member.member_id) == member
         for key in member.keys:

@@ -1,0 +1,26 @@
+"""One use of each operation of governance, for the vectors: what the association does on a quiet day."""
+
+from __future__ import annotations
+
+from registry.errors import Code
+from registry.fingerprints import Numbering
+from registry.member import MemberStatus, possession_message
+from registry.operations.governance import KeyEnrolment, Role
+from registry.operations.members import ChangeMember, RevokeKey, RotateKey
+from tests.registry.consortium import AFFILIATE, ASSOCIATION, FACTOR_3, Consortium, key_of
+
+
+def govern(consortium: Consortium) -> None:
+    """A few blocks with every operation of governance but enrolment, all of them applied."""
+    key = key_of("the next key of factor 3")
+    message = possession_message(consortium.genesis.chain_id, FACTOR_3, key.public_key)
+    new_key = KeyEnrolment(key.public_key, key.sign(message))
+    old_key = key_of(FACTOR_3).public_key
+    receipt = consortium.do(
+        ChangeMember(AFFILIATE, (Role.EXPORTER,), MemberStatus.SUSPENDED, Numbering.YEARLY, (), (), False),
+        RotateKey(FACTOR_3, old_key, new_key, consortium.tip.height + 10),
+        RevokeKey(FACTOR_3, old_key),
+        by=ASSOCIATION,
+        signed_by=(ASSOCIATION, FACTOR_3),
+    )
+    assert {result.code for result in receipt.results} == {Code.OK}
