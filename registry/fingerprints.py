@@ -30,6 +30,8 @@ class FingerprintKind(IntEnum):
     SIMILAR = 5
     DEBTOR = 6
     PAYMENT = 7
+    CONTRACT = 8
+    CREDIT_NOTE = 9
 
 
 class Numbering(IntEnum):
@@ -159,6 +161,16 @@ class FingerprintKey:
     def payment(self, bank: str, bank_reference: str) -> bytes:
         """Over a bank's identifier and its reference of one payment."""
         return self._keyed(FingerprintKind.PAYMENT, _meaningful(bank), _meaningful(bank_reference))
+
+    def contract(self, assignor: MemberId, debtor_reference: bytes, contract_number: str) -> bytes:
+        """A future receivable's fingerprint in the place of the invoice's: the contract that it arises from."""
+        number = _meaningful(contract_number)
+        return self._keyed(FingerprintKind.CONTRACT, assignor, debtor_reference.hex(), number)
+
+    def credit_note(self, assignor: MemberId, debtor_reference: bytes, credit_note_number: str) -> bytes:
+        """A credit note, of which the same one is counted once."""
+        number = _meaningful(credit_note_number)
+        return self._keyed(FingerprintKind.CREDIT_NOTE, assignor, debtor_reference.hex(), number)
 
     def _keyed(self, kind: FingerprintKind, *parts: str) -> bytes:
         message = bytes([kind]) + b"".join(

@@ -12,17 +12,23 @@ name; the private one is the record itself, for its parties. Both hang in the st
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
 from . import limits
+from .attestations import ATTESTATIONS, Attestation, is_voided
 from .codec import Choice, Flag, Items, Optional_, Struct, Text, Uint
 from .errors import InvariantViolation, Reason, Reference
 from .fingerprints import Fingerprints
+from .future import FUTURE_TERMS, FutureTerms
+from .notices import NOTICES, Notice, notices_of_holders
+from .offers import RESERVATIONS, Reservation, fitting_offers, reserved_by
 from .operations.existence import EVIDENCE, FINGERPRINTS, SCHEDULE, WAIVED, Defence, Evidence, Instalment
 from .operations.fields import AMOUNT, DAY, HASH, LIEN_ID, MEMBER_ID, RECEIVABLE_ID, TIME_MS
 from .operations.fields import REFERENCE as REFERENCE
+from .terms import TERMS, Terms
 
 
 class Phase(IntEnum):
@@ -39,7 +45,7 @@ CLOSED: Final = frozenset({Phase.SETTLED, Phase.CANCELLED})
 
 # The table of allowed moves. What comes of a future receivable is a receivable of its own, so it never becomes live itself.
 MOVES: Final[dict[Phase, frozenset[Phase]]] = {
-    Phase.FUTURE: frozenset({Phase.SETTLED, Phase.CANCELLED}),
+    Phase.FUTURE: frozenset({Phase.CANCELLED}),
     Phase.LIVE: frozenset({Phase.OVERDUE, Phase.SETTLED, Phase.CANCELLED}),
     Phase.OVERDUE: frozenset({Phase.LIVE, Phase.SETTLED, Phase.CANCELLED}),
     Phase.SETTLED: frozenset(),
@@ -125,6 +131,12 @@ class Receivable:
     disposals: tuple[Disposal, ...]
     liens: tuple[Lien, ...]
     changed_height: int
+    future: FutureTerms | None = None
+    origin: bytes | None = None
+    attestations: tuple[Attestation, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    terms: tuple[Terms, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -134,6 +146,16 @@ class Receivable:
     @property
     def is_rejected(self) -> bool:
         return self.confirmation.kind is ConfirmationKind.REJECTED
+
+    def barred(self, *, future_consented: bool = False) -> str | None:
+        """The word for what makes all of it undisposable, whoever holds it; None when nothing does."""
+        if not (self.is_open or (future_consented and self.phase is Phase.FUTURE)):
+            return self.phase.name.lower()
+        if self.is_rejected:
+            return "rejected"
+        if is_voided(self.attestations):
+            return "voided"
+        return None
 
     @property
     def outstanding(self) -> int:
@@ -156,6 +178,15 @@ class Receivable:
     def pledged_by(self, holder: str) -> int:
         """Value of the holder's part that first-ranking liens take."""
         return sum(lien.amount for lien in self.liens if lien.pledgor == holder and lien.behind is None)
+
+    def reserved_by(self, holder: str) -> int:
+        """Value of the holder's part that its open offers take."""
+        return reserved_by(self.reservations, holder)
+
+    def ends_ms(self) -> Iterator[int]:
+        """When something of it runs out by itself, in block time: liens and offers."""
+        yield from (lien.until_ms for lien in self.liens)
+        yield from (offer.until_ms for offer in self.reservations)
 
     def disposed_by(self, holder: str) -> Disposal | None:
         for disposal in self.disposals:
@@ -181,6 +212,8 @@ class Receivable:
         members.update(disposal.holder for disposal in self.disposals)
         for lien in self.liens:
             members.update((lien.pledgor, lien.pledgee))
+        # Who was made an offer looks at the record before it accepts.
+        members.update(offer.assignee for offer in self.reservations)
         return frozenset(members)
 
     def move_to(self, phase: Phase) -> Receivable:
@@ -197,26 +230,30 @@ class FreeAmount:
     reasons: tuple[Reason, ...]
 
 
-def free_amount(receivable: Receivable, holder: str, *, holder_suspended: bool = False) -> FreeAmount:
-    """part - pledged - disputed share, and 0 when settled, cancelled, rejected, future or the holder is suspended.
+def free_amount(
+    receivable: Receivable, holder: str, *, holder_suspended: bool = False, future_consented: bool = False
+) -> FreeAmount:
+    """part - reserved - pledged - disputed share, and 0 when settled, cancelled, rejected, future or the holder is suspended.
 
     It comes with its reasons.
 
     Source: RULEBOOK, "State of one receivable".
     """
     part = receivable.amount_of(holder)
-    if not receivable.is_open:
-        return FreeAmount(0, (Reason(receivable.phase.name.lower(), part),))
-    if receivable.is_rejected:
-        return FreeAmount(0, (Reason("rejected", part),))
+    barred = receivable.barred(future_consented=future_consented)
+    if barred is not None:
+        return FreeAmount(0, (Reason(barred, part),))
     if holder_suspended:
         return FreeAmount(0, (Reason("suspended", part),))
     pledged, disputed = receivable.pledged_by(holder), receivable.disputed_share(holder)
+    reserved = receivable.reserved_by(holder)
     reasons = [
-        Reason(word, amount) for word, amount in (("pledged", pledged), ("disputed", disputed)) if amount
+        Reason(word, amount)
+        for word, amount in (("reserved", reserved), ("pledged", pledged), ("disputed", disputed))
+        if amount
     ]
     # A dispute that is raised on a pledged part lies on the same value: the two may exceed the part.
-    return FreeAmount(max(0, part - pledged - disputed), tuple(reasons))
+    return FreeAmount(max(0, part - reserved - pledged - disputed), tuple(reasons))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,16 +291,38 @@ def summarise(receivable: Receivable) -> StatusSummary:
     )
 
 
+def with_fitting_claims(receivable: Receivable) -> Receivable:
+    """The record after whatever shrank or closed its parts: offers that no longer fit end, and notices of who holds no part."""
+    record = receivable
+    if not record.reservations and not record.notices:
+        return record
+    closed = record.phase in CLOSED
+    room = (
+        {} if closed else {part.holder: part.amount - record.pledged_by(part.holder) for part in record.parts}
+    )
+    holders = frozenset(part.holder for part in record.parts)
+    return replace(
+        record,
+        reservations=fitting_offers(record.reservations, room),
+        notices=notices_of_holders(record.notices, holders),
+    )
+
+
 def check_invariants(receivable: Receivable) -> None:
     """The rulebook's invariants of one receivable. Raises InvariantViolation: only a bug of ours can break them."""
     record = receivable
     facts = (
         ("sum(parts) = outstanding", sum(part.amount for part in record.parts) == record.outstanding),
         ("paid + diluted <= face", 0 <= record.paid + record.diluted <= record.face_amount),
+        ("a future receivable has terms", (record.phase is Phase.FUTURE) <= (record.future is not None)),
+        ("what is left of the cap", record.future is None or _cap_adds_up(record, record.future)),
         ("0 <= disputed <= part", all(0 <= part.disputed <= part.amount for part in record.parts)),
         ("confirmed <= outstanding", 0 <= record.confirmation.amount <= record.outstanding),
         ("one part per holder", len({part.holder for part in record.parts}) == len(record.parts)),
         ("liens <= part", all(record.pledged_by(p.holder) <= p.amount for p in record.parts)),
+        ("liens + reservations <= part", all(_claimed(record, p.holder) <= p.amount for p in record.parts)),
+        ("who offers holds", all(record.part_of(offer.assignor) for offer in record.reservations)),
+        ("a closed receivable has no offer", record.phase not in CLOSED or not record.reservations),
         ("pledgor holds", all(record.part_of(lien.pledgor) for lien in record.liens)),
         ("liens are positive", all(lien.amount > 0 for lien in record.liens)),
         ("a closed receivable has no lien", record.phase not in CLOSED or not record.liens),
@@ -273,6 +332,14 @@ def check_invariants(receivable: Receivable) -> None:
     for name, holds in facts:
         if not holds:
             raise InvariantViolation(f"{name} does not hold", receivable=record.receivable_id.hex())
+
+
+def _claimed(record: Receivable, holder: str) -> int:
+    return record.pledged_by(holder) + record.reserved_by(holder)
+
+
+def _cap_adds_up(record: Receivable, future: FutureTerms) -> bool:
+    return future.crystallised + record.face_amount == future.cap
 
 
 def _junior_fits(record: Receivable, lien: Lien) -> bool:
@@ -349,5 +416,11 @@ RECEIVABLE: Final = Struct(
         "disposals": Items(_DISPOSAL, limits.DISPOSALS_MAX),
         "liens": Items(_LIEN, limits.LIENS_MAX),
         "changed_height": Uint(limits.HEIGHT_MAX),
+        "future": Optional_(FUTURE_TERMS),
+        "origin": Optional_(RECEIVABLE_ID),
+        "attestations": ATTESTATIONS,
+        "reservations": RESERVATIONS,
+        "terms": TERMS,
+        "notices": NOTICES,
     },
 )

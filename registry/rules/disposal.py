@@ -9,9 +9,11 @@ from typing import Final, assert_never
 
 from ..errors import Code, Reference, RuleViolation
 from ..member import MemberStatus
+from ..offers import Reservation
 from ..policy import ConfirmationPolicy, Policy
 from ..receivable import Disposal, FreeAmount, Lien, Part, Receivable, free_amount
 from ..state import Namespace
+from ..terms import Terms
 from .judgement import Judgement
 
 DAY_MS: Final = 86_400_000
@@ -23,27 +25,45 @@ def free_of(judgement: Judgement, record: Receivable, holder: str) -> FreeAmount
     return free_amount(record, holder, holder_suspended=suspended)
 
 
-def earlier_claim(record: Receivable, holder: str, amount: int) -> Lien | Disposal | None:
+def earlier_claim(record: Receivable, holder: str, amount: int) -> Lien | Reservation | Disposal | None:
     """What already covers the amount, not free, that `holder` wants to dispose of: its first lien if the amount would be
-    free without liens, its latest assignment if it would be free without that too.
+    free without liens, its first open offer if it would be free without offers, whichever of them was first if it takes both
+    away to free it, its latest assignment if it would be free without that too.
 
     None when the value would not be there even without the claims of other parties, or the receivable is closed.
     """
-    if not record.is_open or record.is_rejected:
+    if record.barred() is not None:
         return None
     undisputed = record.amount_of(holder) - record.disputed_share(holder)
     if amount <= undisputed:
-        return next((lien for lien in record.liens if lien.pledgor == holder), None)
+        return _first_encumbrance(record, holder, undisputed - amount)
     disposal = record.disposed_by(holder)
     if disposal is None or amount > min(undisputed + disposal.amount, record.outstanding):
         return None
     return disposal
 
 
-def place_of(claim: Lien | Disposal | None) -> Reference | None:
+def _first_encumbrance(record: Receivable, holder: str, spare: int) -> Lien | Reservation | None:
+    """Which of liens and offers stands in the way; `spare`: what they could take without doing so."""
+    lien = next((lien for lien in record.liens if lien.pledgor == holder), None)
+    offer = next((offer for offer in record.reservations if offer.assignor == holder), None)
+    if lien is None or offer is None:
+        return lien or offer
+    if record.pledged_by(holder) <= spare:
+        return offer
+    if record.reserved_by(holder) <= spare:
+        return lien
+    return lien if _order(lien.place) < _order(offer.place) else offer
+
+
+def _order(place: Reference) -> tuple[int, int, int]:
+    return place.height, place.entry_index, place.operation_index
+
+
+def place_of(claim: Lien | Reservation | Disposal | None) -> Reference | None:
     """Where on the chain the claim was made."""
     match claim:
-        case Lien(place=place) | Disposal(latest=place):
+        case Lien(place=place) | Reservation(place=place) | Disposal(latest=place):
             return place
         case None:
             return None
@@ -78,13 +98,23 @@ def check_policy(
     taker: str,
     verified_fingerprints: bytes,
     acknowledged: tuple[bytes, ...],
+    barred: Terms | None = None,
 ) -> None:
-    """Past due, related party, papers and suspicions, in this order."""
+    """Past due, related party, bar of onward assignment, papers and suspicions, in this order.
+
+    `barred`: the terms that forbid this disposal, if any do.
+    """
     if not judgement.policy.dispose_past_due and judgement.time_ms // DAY_MS > record.due_date:
         raise RuleViolation(Code.PAST_DUE, "the due date has passed", collided_with=record.place)
     taking = judgement.state.member(taker)
     if taking is not None and taking.debtor_reference == record.debtor_reference:
         raise RuleViolation(Code.RELATED_PARTY, f"{taker} is the debtor", collided_with=record.place)
+    if barred is not None:
+        raise RuleViolation(
+            Code.RESALE_BARRED,
+            f"{barred.assignee} took its part from {barred.assignor} and may not assign it onward",
+            collided_with=barred.latest,
+        )
     if verified_fingerprints != record.fingerprints.digest():
         raise RuleViolation(
             Code.FINGERPRINT_MISMATCH,
