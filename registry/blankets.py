@@ -33,7 +33,9 @@ class Blanket:
         return self.debtor_reference in (None, debtor_reference) and self.from_ms <= time_ms < self.until_ms
 
     def overlaps(self, debtor_reference: bytes | None, from_ms: int, until_ms: int) -> bool:
-        same_debtor = None in (self.debtor_reference, debtor_reference) or self.debtor_reference == debtor_reference
+        same_debtor = (
+            None in (self.debtor_reference, debtor_reference) or self.debtor_reference == debtor_reference
+        )
         return same_debtor and self.from_ms < until_ms and from_ms < self.until_ms
 
 

@@ -50,9 +50,7 @@ def without_lapsed(reservations: tuple[Reservation, ...], time_ms: int) -> tuple
     return tuple(offer for offer in reservations if offer.until_ms > time_ms)
 
 
-def fitting_offers(
-    reservations: tuple[Reservation, ...], room: Mapping[str, int]
-) -> tuple[Reservation, ...]:
+def fitting_offers(reservations: tuple[Reservation, ...], room: Mapping[str, int]) -> tuple[Reservation, ...]:
     """The offers for which there is room on their assignor's part, in the order in which they were made."""
     left = dict(room)
     kept = []

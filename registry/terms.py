@@ -44,7 +44,9 @@ def has_recourse(terms: tuple[Terms, ...], holder: str) -> bool:
 def with_terms(terms: tuple[Terms, ...], new: Terms, *, begins_anew: bool) -> tuple[Terms, ...]:
     """The terms after an assignment on `new`. `begins_anew`: the assignee held nothing before, so its old bars are over."""
     if begins_anew:
-        terms = tuple(replace(each, resale_barred=False) if each.assignee == new.assignee else each for each in terms)
+        terms = tuple(
+            replace(each, resale_barred=False) if each.assignee == new.assignee else each for each in terms
+        )
     before = terms_between(terms, new.assignor, new.assignee)
     if before is not None and (new.recourse or new.resale_barred):
         new = replace(
@@ -57,7 +59,9 @@ def with_terms(terms: tuple[Terms, ...], new: Terms, *, begins_anew: bool) -> tu
     return _worth_keeping((*(each for each in terms if each is not before), new))
 
 
-def without_recourse(terms: tuple[Terms, ...], assignor: str, assignee: str, amount: int) -> tuple[Terms, ...]:
+def without_recourse(
+    terms: tuple[Terms, ...], assignor: str, assignee: str, amount: int
+) -> tuple[Terms, ...]:
     """The terms after the assignee has given `amount` back."""
     return _worth_keeping(
         tuple(

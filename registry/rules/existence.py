@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from .. import limits
 from ..errors import Code, Reason, RuleViolation
 from ..identifiers import receivable_id
 from ..operations.existence import (
@@ -19,7 +18,7 @@ from ..operations.existence import (
 from ..operations.governance import Role
 from ..parts import after_dilution, with_dispute, without_dispute
 from ..receivable import CONFIRMED, UNCONFIRMED, Confirmation, ConfirmationKind, Part, Phase, Receivable
-from ..state import DeliveryUse, Namespace
+from .blankets import attached
 from .judgement import (
     Judgement,
     Party,
@@ -30,10 +29,13 @@ from .judgement import (
     positive,
     unclosed_receivable,
 )
+from .papers import check_fingerprints, claim_fingerprints
 
 
 def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> bytes:
     """A new receivable, all of it the exporter's.
+
+    All of it is a factor's when a blanket assignment covers it.
 
     Order: amount, currency, parties, dates and tenor, schedule, evidence, then the fingerprints, so that a malformed copy of
     an existing receivable learns nothing about it. Sources: Civil Code art. 761-763; RULEBOOK, "Fingerprints".
@@ -49,36 +51,35 @@ def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> 
     _check_dates(judgement, operation)
     _check_schedule(operation)
     _check_evidence(judgement, operation)
-    _check_fingerprints(judgement, operation)
+    check_fingerprints(judgement, operation.fingerprints, operation.face_amount)
 
     identifier = receivable_id(judgement.entry_id, judgement.operation_index)
     place = judgement.place(identifier)
-    _claim_fingerprints(judgement, operation, identifier)
-    return judgement.store(
-        Receivable(
-            receivable_id=identifier,
-            place=place,
-            exporter=operation.exporter,
-            debtor_reference=operation.debtor_reference,
-            currency=operation.currency,
-            face_amount=operation.face_amount,
-            issue_date=operation.issue_date,
-            due_date=operation.due_date,
-            fingerprints=operation.fingerprints,
-            evidence=operation.evidence,
-            schedule=operation.schedule,
-            phase=Phase.LIVE,
-            confirmation=UNCONFIRMED,
-            diluted=0,
-            paid=0,
-            parts=(
-                Part(operation.exporter, operation.face_amount, disputed=0, with_recourse=False, since=place),
-            ),
-            disposals=(),
-            liens=(),
-            changed_height=judgement.height,
-        )
+    claim_fingerprints(judgement, operation.fingerprints, identifier)
+    record = Receivable(
+        receivable_id=identifier,
+        place=place,
+        exporter=operation.exporter,
+        debtor_reference=operation.debtor_reference,
+        currency=operation.currency,
+        face_amount=operation.face_amount,
+        issue_date=operation.issue_date,
+        due_date=operation.due_date,
+        fingerprints=operation.fingerprints,
+        evidence=operation.evidence,
+        schedule=operation.schedule,
+        phase=Phase.LIVE,
+        confirmation=UNCONFIRMED,
+        diluted=0,
+        paid=0,
+        parts=(
+            Part(operation.exporter, operation.face_amount, disputed=0, with_recourse=False, since=place),
+        ),
+        disposals=(),
+        liens=(),
+        changed_height=judgement.height,
     )
+    return judgement.store(attached(judgement, record))
 
 
 def _check_parties(judgement: Judgement, operation: RegisterReceivable) -> None:
@@ -121,58 +122,6 @@ def _check_evidence(judgement: Judgement, operation: RegisterReceivable) -> None
         raise RuleViolation(Code.NO_TRADE_EVIDENCE, "no commitment to an invoice")
     if judgement.policy.require_delivery_evidence and not operation.fingerprints.deliveries:
         raise RuleViolation(Code.NO_TRADE_EVIDENCE, "the policy requires evidence of delivery")
-
-
-def _check_fingerprints(judgement: Judgement, operation: RegisterReceivable) -> None:
-    state = judgement.state
-    epoch = state.governance().fingerprint_epoch
-    if operation.fingerprints.epoch != epoch:
-        # Under another key the same papers have other fingerprints, and a duplicate would not be seen.
-        raise RuleViolation(
-            Code.FINGERPRINT_MISMATCH,
-            f"fingerprints of epoch {operation.fingerprints.epoch}, the consortium's key is of epoch {epoch}",
-        )
-    for kind, value in operation.fingerprints.strong():
-        claimed = state.get(Namespace.FINGERPRINT, bytes([kind]) + value)
-        if claimed is not None:
-            raise RuleViolation(
-                Code.DUPLICATE_RECEIVABLE,
-                f"the {kind.name.lower()} fingerprint is registered already",
-                collided_with=claimed,
-                reasons=(Reason(kind.name.lower(), operation.face_amount),),
-            )
-    deliveries = operation.fingerprints.deliveries
-    if len({delivery.fingerprint for delivery in deliveries}) != len(deliveries):
-        raise RuleViolation(Code.DUPLICATE_DELIVERY, "one delivery is named twice")
-    for delivery in deliveries:
-        use = state.get(Namespace.DELIVERY, delivery.fingerprint)
-        # The quantity stated first stands: a later registration cannot enlarge the document to make room for itself.
-        available = delivery.document_quantity if use is None else use.document_quantity - use.consumed
-        if delivery.quantity > available:
-            raise RuleViolation(
-                Code.DUPLICATE_DELIVERY,
-                f"{delivery.quantity} of this delivery are claimed, {available} are not consumed yet",
-                collided_with=None if use is None else use.first,
-            )
-
-
-def _claim_fingerprints(judgement: Judgement, operation: RegisterReceivable, identifier: bytes) -> None:
-    state, place = judgement.state, judgement.place(identifier)
-    for kind, value in operation.fingerprints.strong():
-        state.put(Namespace.FINGERPRINT, bytes([kind]) + value, place)
-    similar = state.get(Namespace.SIMILAR, operation.fingerprints.similar) or ()
-    # Those behind the last one listed have as many to look at as a taker can name, and no more.
-    if len(similar) < limits.SUSPICIONS_MAX:
-        state.put(Namespace.SIMILAR, operation.fingerprints.similar, (*similar, identifier))
-    for delivery in operation.fingerprints.deliveries:
-        use = state.get(Namespace.DELIVERY, delivery.fingerprint) or DeliveryUse(
-            delivery.document_quantity, 0, place
-        )
-        state.put(
-            Namespace.DELIVERY,
-            delivery.fingerprint,
-            replace(use, consumed=use.consumed + delivery.quantity),
-        )
 
 
 def confirm(judgement: Judgement, operation: Confirm) -> bytes:
@@ -286,15 +235,18 @@ def cancel_receivable(judgement: Judgement, operation: CancelReceivable) -> byte
             Code.NOT_PERMITTED, f"{operation.exporter} did not register this", collided_with=record.place
         )
     others = [part for part in record.parts if part.holder != record.exporter and part.amount > 0]
-    if others or record.liens or record.paid:
-        collided = record.liens[0].place if record.liens else others[0].since if others else record.place
+    if others or record.liens or record.reservations or record.paid:
+        claims = [*(lien.place for lien in record.liens), *(part.since for part in others)]
+        claims += [offer.place for offer in record.reservations]
+        collided = claims[0] if claims else record.place
         raise RuleViolation(
             Code.ENCUMBERED,
-            "it is assigned, pledged or partly paid",
+            "it is assigned, reserved, pledged or partly paid",
             collided_with=collided,
             reasons=(
                 Reason("assigned", sum(part.amount for part in others)),
                 Reason("pledged", record.pledged_by(record.exporter)),
+                Reason("reserved", record.reserved_by(record.exporter)),
                 Reason("paid", record.paid),
             ),
         )

@@ -30,17 +30,24 @@ from registry.genesis import Genesis, GenesisNode, encode_genesis, parse_genesis
 from registry.identifiers import MemberId
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
 from registry.operations import (
+    AcceptAssignment,
+    AcknowledgeNotice,
     Assign,
+    AssignBlanket,
     CancelReceivable,
     Confirm,
+    NotifyDebtor,
+    OfferAssignment,
     Operation,
     Pledge,
     RaiseDispute,
+    Reassign,
     RecordPayment,
     RegisterReceivable,
     ReleasePledge,
     ResolveDispute,
     Settle,
+    WithdrawOffer,
 )
 from registry.operations.existence import (
     DisputeReason,
@@ -317,6 +324,7 @@ class Consortium:
             record = self.record(receivable_id)
             check_invariants(record)
             due.update((lien.until_ms, receivable_id) for lien in record.liens)
+            due.update((offer.until_ms, receivable_id) for offer in record.reservations)
         assert set(self.state.due(2**62, 2**31)) == due
         for key_hash, stored in self.state.stored_values().items():
             assert len(key_hash) == 32
@@ -430,8 +438,20 @@ def _parties_of(operation: Operation) -> tuple[str, ...]:
             return (debtor, *holders)
         case CancelReceivable(exporter=exporter, debtor=debtor):
             return (exporter,) if debtor is None else (exporter, debtor)
-        case Assign(assignor=assignor, assignee=assignee):
+        case (
+            Assign(assignor=assignor, assignee=assignee) | AssignBlanket(assignor=assignor, assignee=assignee)
+        ):
             return (assignor, assignee)
+        case OfferAssignment(assignor=assignor) | WithdrawOffer(assignor=assignor):
+            return (assignor,)
+        case AcceptAssignment(assignee=assignee):
+            return (assignee,)
+        case Reassign(holder=holder, prior_assignor=prior):
+            return (holder, prior)
+        case NotifyDebtor(holder=holder):
+            return (holder,)
+        case AcknowledgeNotice(debtor=debtor):
+            return (debtor,)
         case Pledge(pledgor=pledgor, pledgee=pledgee, junior_to=Junior(senior_pledgee=senior)):
             return (pledgor, pledgee, senior)
         case Pledge(pledgor=pledgor, pledgee=pledgee):

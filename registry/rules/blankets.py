@@ -1,0 +1,100 @@
+"""Rules of blanket assignment (RULEBOOK, "Assignment"): the agreement, and what it does to a registration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from .. import limits
+from ..blankets import Blanket, blanket_over, running_blankets
+from ..errors import Code, RuleViolation
+from ..identifiers import blanket_id
+from ..member import MemberStatus
+from ..operations.assignment import AssignBlanket
+from ..operations.governance import Role
+from ..receivable import Disposal, Part, Receivable
+from ..state import Namespace
+from ..terms import Terms, with_terms
+from .judgement import Judgement, Party, Rule
+
+
+def assign_blanket(judgement: Judgement, operation: AssignBlanket) -> bytes:
+    """Exporter and factor agree that what is registered in a period is the factor's.
+
+    Order: term, related party, conflict, number. An earlier blanket stands in the way when it meets this one for any debtor
+    and any moment, whoever its factor is.
+    """
+    term_ms = operation.until_ms - operation.from_ms
+    if not 0 < term_ms <= limits.LIEN_TERM_MS_MAX or operation.until_ms <= judgement.time_ms:
+        raise RuleViolation(
+            Code.TERM, "a blanket ends after it begins, not in the past, and within thirty years"
+        )
+    for party in (operation.assignor, operation.assignee):
+        member = judgement.state.member(party)
+        own = None if member is None else member.debtor_reference
+        if own is not None and own == operation.debtor_reference:
+            raise RuleViolation(Code.RELATED_PARTY, f"{party} is the debtor")
+    earlier = judgement.state.blankets(operation.assignor)
+    for blanket in earlier:
+        if blanket.overlaps(operation.debtor_reference, operation.from_ms, operation.until_ms):
+            raise RuleViolation(
+                Code.BLANKET_CONFLICT,
+                f"a blanket for {blanket.assignee} covers some of it already",
+                collided_with=blanket.place,
+            )
+    running = running_blankets(earlier, judgement.time_ms)
+    if len(running) >= limits.BLANKETS_MAX:
+        raise RuleViolation(Code.LIMIT_REACHED, f"an exporter has at most {limits.BLANKETS_MAX} blankets")
+    identifier = blanket_id(judgement.entry_id, judgement.operation_index)
+    agreed = Blanket(
+        blanket_id=identifier,
+        assignee=operation.assignee,
+        debtor_reference=operation.debtor_reference,
+        from_ms=operation.from_ms,
+        until_ms=operation.until_ms,
+        with_recourse=operation.with_recourse,
+        resale_barred=operation.resale_barred,
+        place=judgement.place(identifier),
+    )
+    judgement.state.put(Namespace.BLANKET, operation.assignor.encode(), (*running, agreed))
+    return identifier
+
+
+def attached(judgement: Judgement, record: Receivable) -> Receivable:
+    """A new receivable as it is stored: the exporter's, or wholly the factor's whose blanket covers it.
+
+    Nothing attaches to a factor that may take nothing on now, because it is not active, or that owes the receivable itself.
+    """
+    exporter = record.exporter
+    blanket = blanket_over(judgement.state.blankets(exporter), record.debtor_reference, judgement.time_ms)
+    if blanket is None:
+        return record
+    factor = judgement.state.member(blanket.assignee)
+    if factor is None or factor.status is not MemberStatus.ACTIVE:
+        return record
+    if factor.debtor_reference == record.debtor_reference:
+        return record
+    terms = Terms(
+        assignor=exporter,
+        assignee=blanket.assignee,
+        recourse=record.face_amount if blanket.with_recourse else 0,
+        resale_barred=blanket.resale_barred,
+        latest=blanket.place,
+    )
+    # A later disposal by the exporter collides with the blanket, which is what took the value from it.
+    return replace(
+        record,
+        parts=(Part(blanket.assignee, record.face_amount, 0, blanket.with_recourse, record.place),),
+        disposals=(Disposal(exporter, record.face_amount, blanket.place),),
+        terms=with_terms(record.terms, terms, begins_anew=True),
+    )
+
+
+def _agreeing(operation: AssignBlanket) -> tuple[Party, ...]:
+    return (
+        Party(operation.assignor, (Role.EXPORTER,)),
+        Party(operation.assignee, (Role.FACTOR,)),
+    )
+
+
+RULES: Final = (Rule(AssignBlanket, _agreeing, assign_blanket),)
