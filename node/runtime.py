@@ -37,7 +37,7 @@ from node.status import ExitCode
 from node.store import Store, StoreFailed, WrongChain
 from node.telemetry import configure_logs, node_logger
 from node.tls import TlsError, read_identity
-from registry.errors import GenesisInvalid, StoreCorrupt
+from registry.errors import GenesisInvalid, StoreCorrupt, UpgradeNeeded
 from registry.genesis import Genesis, GenesisNode, parse_genesis
 
 # The engine's thread writes and flushes some ten times a block, and gives up the interpreter each time; with Python's 5 ms it
@@ -67,6 +67,7 @@ EXIT_CODES: tuple[tuple[tuple[type[BaseException], ...], ExitCode], ...] = (
         ExitCode.STORE,
     ),
     ((PortInUse,), ExitCode.PORT_IN_USE),
+    ((UpgradeNeeded,), ExitCode.UPGRADE),
 )
 
 

@@ -44,6 +44,7 @@ class ExitCode(IntEnum):
     CONFIG = 2
     STORE = 3
     PORT_IN_USE = 4
+    UPGRADE = 5  # a scheduled halt was reached
 
 
 GRPC_STATUS: dict[CallCode, grpc.StatusCode] = {

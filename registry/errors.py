@@ -8,6 +8,7 @@
     |   `-- NotFresh          replayed, expired, or made for another chain
     |-- RuleViolation         well-formed and permitted, but a rule of the rulebook says no: a receipt on the chain
     |-- BlockInvalid          a block that no correct validator proposes
+    |-- UpgradeNeeded         the association has decided that this software goes no further
     |-- GenesisInvalid        a genesis document that cannot start a chain
     |-- ProofInvalid          a proof that does not show what it claims
     |-- StoreCorrupt          bytes that this node itself stored do not read back
@@ -103,6 +104,9 @@ class Code(StrEnum):
     KEY_IN_USE = "KEY_IN_USE"
     UNKNOWN_KEY = "UNKNOWN_KEY"
     NO_QUORUM = "NO_QUORUM"
+    ALREADY_IN_FORCE = "ALREADY_IN_FORCE"
+    NOT_CLOSED = "NOT_CLOSED"
+    UNKNOWN_FINGERPRINT = "UNKNOWN_FINGERPRINT"
 
 
 class RegistryError(Exception):
@@ -188,6 +192,10 @@ class RuleViolation(RegistryError):
 
 class BlockInvalid(RegistryError):
     """The block breaks a rule that every correct proposer keeps; validators vote nil on it."""
+
+
+class UpgradeNeeded(RegistryError):
+    """A scheduled halt has been reached and this software does not know the rules that follow; install those, go on."""
 
 
 class GenesisInvalid(RegistryError):

@@ -39,6 +39,8 @@ BLANKETS_MAX: Final = 64  # running blankets of one exporter: about one for each
 DISPOSALS_MAX: Final = 32
 SUSPICIONS_MAX: Final = 16  # receivables listed under one `similar` fingerprint, and what a taker can name
 KEYS_PER_MEMBER_MAX: Final = 8
+RULES_VERSION_MAX: Final = 2**16
+REASON_CHARS_MAX: Final = 200  # one sentence: papers stay off the chain
 ASSOCIATION_MEMBERS_MAX: Final = 40  # no more than can sign one entry
 ROLES_MAX: Final = 8
 

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 from . import limits
 from .blankets import BLANKETS, Blanket
 from .codec import Blob, Items, Optional_, Struct, Uint, pack, unpack
+from .decisions import PENDING_POLICY, UPGRADE, PendingPolicy, Upgrade
 from .errors import InvariantViolation, MalformedEntry, Reference, StoreCorrupt
 from .member import MEMBER, Member
 from .merkle.map import MapUpdate, apply_updates
@@ -45,6 +46,8 @@ class Namespace(IntEnum):
     PAYMENT_REFERENCE = 8
     POLICY = 9
     GOVERNANCE = 10
+    PENDING_POLICY = 11
+    UPGRADE = 12
     BLANKET = 20
 
 
@@ -231,6 +234,8 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     Namespace.PAYMENT_REFERENCE: _public(REFERENCE),
     Namespace.BLANKET: _private(BLANKETS),
     Namespace.POLICY: _public(POLICY),
+    Namespace.PENDING_POLICY: _public(PENDING_POLICY),
+    Namespace.UPGRADE: _public(UPGRADE),
     Namespace.GOVERNANCE: _public(
         Struct(
             Governance,
@@ -282,6 +287,7 @@ class WorkingState:
         return value
 
     def put(self, namespace: Namespace, identifier: bytes, value: object) -> None:
+        """Set a value, or with None remove it."""
         key = (namespace, identifier)
         self._undo.append((key, self.get(namespace, identifier), key in self._written))
         self._objects[key] = value
@@ -321,6 +327,15 @@ class WorkingState:
     def governance(self) -> Governance:
         return self._singleton(Namespace.GOVERNANCE, Governance)
 
+    def pending_policy(self) -> PendingPolicy | None:
+        """The latest decision on the policy, in effect by now or not."""
+        pending: PendingPolicy | None = self.get(Namespace.PENDING_POLICY, SINGLETON)
+        return pending
+
+    def upgrade(self) -> Upgrade | None:
+        upgrade: Upgrade | None = self.get(Namespace.UPGRADE, SINGLETON)
+        return upgrade
+
     def _singleton(self, namespace: Namespace, kind: type[S]) -> S:
         value = self.get(namespace, SINGLETON)
         if not isinstance(value, kind):
@@ -334,8 +349,11 @@ class WorkingState:
         values: dict[bytes, bytes | None] = {}
         updates: dict[bytes, bytes | None] = {}
         for key in self._written:
-            public, private = _FORMATS[key[0]].encode(self._objects[key])
             key_hash = self._committed[key][0]
+            if self._objects[key] is None:
+                values[key_hash] = updates[key_hash] = None
+                continue
+            public, private = _FORMATS[key[0]].encode(self._objects[key])
             values[key_hash] = pack((public, private))
             private_part = private_digest(private) if private else EMPTY_PRIVATE_DIGEST
             updates[key_hash] = committed_hash(public, private_part)

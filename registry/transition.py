@@ -20,7 +20,15 @@ from .block import (
     last_certificate_hash,
 )
 from .entry import Entry, Mode
-from .errors import BlockInvalid, Code, EntryRefused, InvariantViolation, RuleViolation, StoreCorrupt
+from .errors import (
+    BlockInvalid,
+    Code,
+    EntryRefused,
+    InvariantViolation,
+    RuleViolation,
+    StoreCorrupt,
+    UpgradeNeeded,
+)
 from .genesis import Genesis
 from .liens import without_expired
 from .merkle.log import Frontier, tree_root
@@ -105,8 +113,11 @@ class BlockExecution:
         self.time_ms = time_ms
         self._state = WorkingState(reader)
         self._receipts: list[bytes] = []
+        _check_version(self._state, self.height)
         # Policy is judged as it stood before the block: an entry cannot loosen it for its neighbours.
-        self.policy = self._state.policy()
+        self.policy = policy_at(self._state, self.height)
+        if self.policy != self._state.policy():
+            self._state.put(Namespace.POLICY, SINGLETON, self.policy)
         _expire(self._state, self.height, time_ms)
 
     def apply(self, entry: Entry) -> Receipt:
@@ -120,6 +131,23 @@ class BlockExecution:
     def finish(self) -> BlockResult:
         delta, root = self._state.finish()
         return BlockResult(delta, tuple(self._receipts), root)
+
+
+def policy_at(state: WorkingState, height: int) -> Policy:
+    """The policy by which block `height`, the next one on this state, is judged."""
+    pending = state.pending_policy()
+    return pending.policy if pending is not None and pending.from_height == height else state.policy()
+
+
+def _check_version(state: WorkingState, height: int) -> None:
+    upgrade = state.upgrade()
+    if upgrade is not None and height > upgrade.halt_height and upgrade.rules_version > RULES_VERSION:
+        raise UpgradeNeeded(
+            f"the association has stopped this version at height {upgrade.halt_height}: block {height} needs software that "
+            f"knows rules version {upgrade.rules_version}, and this one knows {RULES_VERSION}",
+            halt_height=upgrade.halt_height,
+            rules_version=upgrade.rules_version,
+        )
 
 
 def compose_header(

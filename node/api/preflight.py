@@ -15,7 +15,7 @@ from registry.errors import Code, EntryRefused
 from registry.receipt import Result
 from registry.rules import Judgement
 from registry.state import WorkingState
-from registry.transition import judge_operation
+from registry.transition import judge_operation, policy_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _judge_operations(
     state: WorkingState, entry: Entry, chain_id: bytes, height: int, now_ms: int
 ) -> list[Result]:
     """One result per operation, as the receipt would have them."""
-    policy = state.policy()
+    policy = policy_at(state, height)
     signers = frozenset(signature.member for signature in entry.signatures)
     keys = frozenset(signature.public_key for signature in entry.signatures)
     results: list[Result] = []

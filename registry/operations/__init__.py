@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import assignment, collection, existence, governance, members, security
+from . import (
+    assignment,
+    attestation,
+    collection,
+    confirmation,
+    correction,
+    decisions,
+    existence,
+    future,
+    governance,
+    members,
+    security,
+)
 from .assignment import (
     AcceptAssignment,
     AcknowledgeNotice,
@@ -19,9 +31,14 @@ from .assignment import (
     Reassign,
     WithdrawOffer,
 )
+from .attestation import AttestEvidence
 from .collection import RecordPayment, Settle
+from .confirmation import ConfirmTacitly, RejectReceivable
+from .correction import CorrectReceivable, RecordCreditNote
+from .decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from .existence import CancelReceivable, Confirm, RaiseDispute, RegisterReceivable, ResolveDispute
 from .fields import OperationType
+from .future import Crystallise, RegisterFutureReceivable
 from .governance import EnrolMember
 from .members import ChangeMember, RevokeKey, RotateKey
 from .security import Pledge, ReleasePledge
@@ -31,7 +48,17 @@ Operation = (
     | ChangeMember
     | RotateKey
     | RevokeKey
+    | SetPolicy
+    | ScheduleUpgrade
+    | ReleaseFingerprint
     | RegisterReceivable
+    | RegisterFutureReceivable
+    | Crystallise
+    | AttestEvidence
+    | ConfirmTacitly
+    | RejectReceivable
+    | RecordCreditNote
+    | CorrectReceivable
     | Confirm
     | RaiseDispute
     | ResolveDispute
@@ -53,7 +80,12 @@ Operation = (
 OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *governance.TYPES,
     *members.TYPES,
+    *decisions.TYPES,
     *existence.TYPES,
+    *future.TYPES,
+    *attestation.TYPES,
+    *confirmation.TYPES,
+    *correction.TYPES,
     *assignment.TYPES,
     *security.TYPES,
     *collection.TYPES,
@@ -69,9 +101,13 @@ __all__ = [
     "AcknowledgeNotice",
     "Assign",
     "AssignBlanket",
+    "AttestEvidence",
     "CancelReceivable",
     "ChangeMember",
     "Confirm",
+    "ConfirmTacitly",
+    "CorrectReceivable",
+    "Crystallise",
     "EnrolMember",
     "NotifyDebtor",
     "OfferAssignment",
@@ -80,8 +116,11 @@ __all__ = [
     "Pledge",
     "RaiseDispute",
     "Reassign",
+    "RecordCreditNote",
     "RecordPayment",
+    "RegisterFutureReceivable",
     "RegisterReceivable",
+    "RejectReceivable",
     "ReleasePledge",
     "ResolveDispute",
     "RevokeKey",

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import assignment, collection, existence, governance, members, security
+from . import (
+    assignment,
+    attestation,
+    collection,
+    confirmation,
+    correction,
+    decisions,
+    existence,
+    future,
+    governance,
+    members,
+    security,
+)
 from .judgement import Judgement, Party, Rule
 
 RULES: Final[dict[type, Rule]] = {
@@ -12,7 +24,12 @@ RULES: Final[dict[type, Rule]] = {
     for rule in (
         *governance.RULES,
         *members.RULES,
+        *decisions.RULES,
         *existence.RULES,
+        *future.RULES,
+        *attestation.RULES,
+        *confirmation.RULES,
+        *correction.RULES,
         *assignment.RULES,
         *security.RULES,
         *collection.RULES,

@@ -105,6 +105,17 @@ def closed(record: Receivable) -> RuleViolation:
     )
 
 
+def not_rejected(record: Receivable) -> None:
+    """Of a receivable that the debtor rejected only the end is left."""
+    if record.is_rejected:
+        raise RuleViolation(
+            Code.ALREADY_REJECTED,
+            "the debtor has rejected it",
+            collided_with=record.place,
+            reasons=(Reason("rejected", record.outstanding),),
+        )
+
+
 def held_part(record: Receivable, holder: str) -> Part:
     """The part that a named holder has, or had until it was paid."""
     part = record.part_of(holder)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from registry.block import RULES_VERSION
 from registry.errors import Code
 from registry.fingerprints import Numbering
 from registry.member import MemberStatus, possession_message
+from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from registry.operations.governance import KeyEnrolment, Role
 from registry.operations.members import ChangeMember, RevokeKey, RotateKey
-from tests.registry.consortium import AFFILIATE, ASSOCIATION, FACTOR_3, Consortium, key_of
+from tests.registry.consortium import (
+    AFFILIATE,
+    ASSOCIATION,
+    EXPORTER,
+    FACTOR_3,
+    Consortium,
+    cancellation,
+    key_of,
+)
 
 
 def govern(consortium: Consortium) -> None:
     """A few blocks with every operation of governance but enrolment, all of them applied."""
+    receivable = consortium.registered("INV-9")
+    number = consortium.record(receivable).fingerprints.invoice
     key = key_of("the next key of factor 3")
     message = possession_message(consortium.genesis.chain_id, FACTOR_3, key.public_key)
     new_key = KeyEnrolment(key.public_key, key.sign(message))
@@ -20,7 +34,11 @@ def govern(consortium: Consortium) -> None:
         ChangeMember(AFFILIATE, (Role.EXPORTER,), MemberStatus.SUSPENDED, Numbering.YEARLY, (), (), False),
         RotateKey(FACTOR_3, old_key, new_key, consortium.tip.height + 10),
         RevokeKey(FACTOR_3, old_key),
+        SetPolicy(replace(consortium.genesis.policy, tenor_max_days=180), consortium.tip.height + 3),
+        ScheduleUpgrade(1_000, RULES_VERSION + 1),
+        cancellation(receivable),
+        ReleaseFingerprint(receivable, number, "registered under another exporter's number"),
         by=ASSOCIATION,
-        signed_by=(ASSOCIATION, FACTOR_3),
+        signed_by=(ASSOCIATION, FACTOR_3, EXPORTER),
     )
     assert {result.code for result in receipt.results} == {Code.OK}

@@ -226,6 +226,8 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
         Namespace.PAYMENT_REFERENCE: bank_reference,
         Namespace.POLICY: b"",
         Namespace.GOVERNANCE: b"",
+        Namespace.PENDING_POLICY: b"",
+        Namespace.UPGRADE: b"",
         Namespace.BLANKET: TRADER.encode(),
     }
     for namespace, identifier in identifiers.items():
