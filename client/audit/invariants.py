@@ -19,6 +19,7 @@ from registry.operations import Operation
 from registry.operations.collection import RecordPayment
 from registry.operations.decisions import ReleaseFingerprint
 from registry.operations.existence import RegisterReceivable
+from registry.operations.future import Crystallise, RegisterFutureReceivable
 from registry.receipt import Outcome, Receipt
 from registry.receivable import REFERENCE, Receivable, check_invariants
 from registry.state import DeliveryUse, MemoryState, Namespace, decode_value, state_key
@@ -48,6 +49,12 @@ class Tally:
             match operation:
                 case RegisterReceivable():
                     self.faces[result.subject] = operation.face_amount
+                case RegisterFutureReceivable():
+                    self.faces[result.subject] = operation.cap
+                case Crystallise():
+                    self._add_to_known(operation, receipt)
+                    self.faces[result.subject] = operation.amount
+                    self.faces[operation.receivable] -= operation.amount
                 case _:
                     self._add_to_known(operation, receipt)
 

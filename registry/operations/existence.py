@@ -99,13 +99,17 @@ class HolderShare:
 
 @dataclass(frozen=True, slots=True)
 class ResolveDispute:
-    """Debtor and holders end a dispute: `freed` is owed after all, `dilution` is not and shrinks the named parts."""
+    """Debtor and holders end a dispute: `freed` is owed after all, `dilution` is not and shrinks the named parts.
+
+    Or a court does, with the association's quorum: then debtor and holders need not sign, and those who do are named.
+    """
 
     receivable: bytes
-    debtor: str
+    debtor: str | None
     holders: tuple[str, ...]
     freed: int
     dilution: tuple[HolderShare, ...]
+    court: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ SCHEDULE: Final = Items(
     Struct(Instalment, {"due_date": DAY, "amount": AMOUNT}), limits.INSTALMENTS_MAX, ascending=True
 )
 WAIVED: Final = Items(Choice(Defence), len(Defence), ascending=True)
-_SIGNING_HOLDERS: Final = Items(MEMBER_ID, limits.HOLDERS_MAX, 1, ascending=True)
+_SIGNING_HOLDERS: Final = Items(MEMBER_ID, limits.HOLDERS_MAX, ascending=True)
 
 TYPES: Final = (
     OperationType(
@@ -198,12 +202,13 @@ TYPES: Final = (
             ResolveDispute,
             {
                 "receivable": RECEIVABLE_ID,
-                "debtor": MEMBER_ID,
+                "debtor": Optional_(MEMBER_ID),
                 "holders": _SIGNING_HOLDERS,
                 "freed": AMOUNT,
                 "dilution": Items(
                     Struct(HolderShare, {"holder": MEMBER_ID, "amount": AMOUNT}), limits.HOLDERS_MAX
                 ),
+                "court": Optional_(MEMBER_ID),
             },
         ),
     ),

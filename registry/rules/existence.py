@@ -7,6 +7,7 @@ from typing import Final
 
 from ..errors import Code, Reason, RuleViolation
 from ..identifiers import receivable_id
+from ..liens import fit_liens
 from ..operations.existence import (
     CancelReceivable,
     Confirm,
@@ -26,10 +27,18 @@ from .judgement import (
     debtor_of,
     held_part,
     live_receivable,
+    not_rejected,
     positive,
     unclosed_receivable,
 )
-from .papers import check_fingerprints, claim_fingerprints
+from .papers import (
+    allowed_currency,
+    check_fingerprints,
+    check_schedule,
+    check_tenor,
+    claim_fingerprints,
+    not_own_debtor,
+)
 
 
 def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> bytes:
@@ -41,21 +50,16 @@ def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> 
     an existing receivable learns nothing about it. Sources: Civil Code art. 761-763; RULEBOOK, "Fingerprints".
     """
     positive(operation.face_amount)
-    if operation.currency not in judgement.policy.currencies:
-        raise RuleViolation(
-            Code.CURRENCY_MISMATCH,
-            f"{operation.currency} is not a currency of this consortium; allowed are "
-            + ", ".join(judgement.policy.currencies),
-        )
+    allowed_currency(judgement, operation.currency)
     _check_parties(judgement, operation)
-    _check_dates(judgement, operation)
-    _check_schedule(operation)
+    check_tenor(judgement, operation.issue_date, operation.due_date)
+    check_schedule(operation.schedule, operation.face_amount, operation.issue_date, operation.due_date)
     _check_evidence(judgement, operation)
     check_fingerprints(judgement, operation.fingerprints, operation.face_amount)
 
     identifier = receivable_id(judgement.entry_id, judgement.operation_index)
     place = judgement.place(identifier)
-    claim_fingerprints(judgement, operation.fingerprints, identifier)
+    claim_fingerprints(judgement, operation.fingerprints, place)
     record = Receivable(
         receivable_id=identifier,
         place=place,
@@ -83,38 +87,12 @@ def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> 
 
 
 def _check_parties(judgement: Judgement, operation: RegisterReceivable) -> None:
-    exporter = judgement.state.member(operation.exporter)
-    if exporter is not None and exporter.debtor_reference == operation.debtor_reference:
-        raise RuleViolation(Code.RELATED_PARTY, "an exporter cannot be its own debtor")
+    not_own_debtor(judgement, operation.exporter, operation.debtor_reference)
     named = operation.reverse_factoring_debtor
     if named is not None:
         debtor = judgement.state.member(named)
         if debtor is None or debtor.debtor_reference != operation.debtor_reference:
             raise RuleViolation(Code.BAD_IDENTIFIER, f"{named} is not the debtor that the reference names")
-
-
-def _check_dates(judgement: Judgement, operation: RegisterReceivable) -> None:
-    tenor_days = operation.due_date - operation.issue_date
-    if not 0 <= tenor_days <= judgement.policy.tenor_max_days:
-        raise RuleViolation(
-            Code.TENOR,
-            f"due {tenor_days} days after issue; allowed are 0 to {judgement.policy.tenor_max_days}",
-        )
-
-
-def _check_schedule(operation: RegisterReceivable) -> None:
-    schedule = operation.schedule
-    if not schedule:
-        return
-    total = sum(instalment.amount for instalment in schedule)
-    if total != operation.face_amount or any(instalment.amount == 0 for instalment in schedule):
-        raise RuleViolation(
-            Code.SCHEDULE_SUM, f"instalments add up to {total}, the face amount is {operation.face_amount}"
-        )
-    if schedule[0].due_date < operation.issue_date or schedule[-1].due_date != operation.due_date:
-        raise RuleViolation(
-            Code.SCHEDULE_SUM, "instalments must lie between issue and due date and end on the latter"
-        )
 
 
 def _check_evidence(judgement: Judgement, operation: RegisterReceivable) -> None:
@@ -133,6 +111,7 @@ def confirm(judgement: Judgement, operation: Confirm) -> bytes:
     record = live_receivable(judgement, operation.receivable)
     positive(operation.amount)
     debtor_of(judgement, record, operation.debtor)
+    not_rejected(record)
     if operation.amount > record.outstanding:
         raise RuleViolation(
             Code.AMOUNT_MISMATCH,
@@ -157,6 +136,7 @@ def raise_dispute(judgement: Judgement, operation: RaiseDispute) -> bytes:
     record = live_receivable(judgement, operation.receivable)
     positive(operation.amount)
     debtor_of(judgement, record, operation.debtor)
+    not_rejected(record)
     if record.disputed + operation.amount > record.outstanding:
         raise RuleViolation(
             Code.OVER_OUTSTANDING,
@@ -170,12 +150,19 @@ def raise_dispute(judgement: Judgement, operation: RaiseDispute) -> bytes:
 
 
 def resolve_dispute(judgement: Judgement, operation: ResolveDispute) -> bytes:
-    """Debtor and holders agree what of the disputed amount is owed (`freed`) and what is not (`dilution`).
+    """Debtor and holders agree what of the disputed amount is owed (`freed`) and what is not (`dilution`), or a court has
+    decided it and the association signs with it.
 
-    A holder whose part shrinks must have signed; where nothing is diluted, one holder is enough.
+    A holder whose part shrinks must have signed; where nothing is diluted, one holder is enough. A court needs nobody's
+    consent, and liens shrink with the value under them.
     """
     record = live_receivable(judgement, operation.receivable)
-    debtor_of(judgement, record, operation.debtor)
+    if operation.court is None:
+        if operation.debtor is None:
+            raise RuleViolation(
+                Code.MISSING_SIGNATURE, "neither debtor nor court has signed", collided_with=record.place
+            )
+        debtor_of(judgement, record, operation.debtor)
     diluted = sum(share.amount for share in operation.dilution)
     positive(operation.freed + diluted)
     if operation.freed + diluted > record.disputed:
@@ -185,7 +172,8 @@ def resolve_dispute(judgement: Judgement, operation: ResolveDispute) -> bytes:
             collided_with=record.place,
             reasons=(Reason("disputed", record.disputed),),
         )
-    if not sum(held_part(record, holder).amount for holder in operation.holders):
+    held = sum(held_part(record, holder).amount for holder in operation.holders)
+    if operation.court is None and not held:
         raise RuleViolation(
             Code.NOT_HOLDER, "no signing holder has anything left", collided_with=record.place
         )
@@ -197,7 +185,7 @@ def resolve_dispute(judgement: Judgement, operation: ResolveDispute) -> bytes:
 
 def _dilute(record: Receivable, operation: ResolveDispute, holder: str, amount: int) -> Receivable:
     positive(amount)
-    if holder not in operation.holders:
+    if operation.court is None and holder not in operation.holders:
         raise RuleViolation(
             Code.HOLDER_CONSENT, f"{holder} must sign: its part shrinks", collided_with=record.place
         )
@@ -209,7 +197,7 @@ def _dilute(record: Receivable, operation: ResolveDispute, holder: str, amount: 
             reasons=(Reason("held", record.amount_of(holder)),),
         )
     unpledged = record.amount_of(holder) - record.pledged_by(holder)
-    if amount > unpledged:
+    if operation.court is None and amount > unpledged:
         # A pledgor must not talk its pledgee's security away with the debtor's help.
         lien = next(lien for lien in record.liens if lien.pledgor == holder)
         raise RuleViolation(
@@ -219,12 +207,13 @@ def _dilute(record: Receivable, operation: ResolveDispute, holder: str, amount: 
             reasons=(Reason("pledged", record.pledged_by(holder)),),
         )
     confirmed = min(record.confirmation.amount, record.outstanding - amount)
-    return replace(
+    diluted = replace(
         record,
         parts=after_dilution(record.parts, holder, amount),
         diluted=record.diluted + amount,
         confirmation=replace(record.confirmation, amount=confirmed),
     )
+    return replace(diluted, liens=fit_liens(diluted, holder))
 
 
 def cancel_receivable(judgement: Judgement, operation: CancelReceivable) -> bytes:
@@ -278,13 +267,19 @@ def _debtor(operation: Confirm | RaiseDispute) -> tuple[Party, ...]:
 
 def _resolving(operation: ResolveDispute) -> tuple[Party, ...]:
     holders = tuple(Party(holder, (Role.EXPORTER, Role.FACTOR)) for holder in operation.holders)
-    return (Party(operation.debtor, (Role.DEBTOR,)), *holders)
+    debtor = () if operation.debtor is None else (Party(operation.debtor, (Role.DEBTOR,)),)
+    court = () if operation.court is None else (Party(operation.court, (Role.COURT,)),)
+    return (*debtor, *holders, *court)
+
+
+def _by_court(operation: ResolveDispute) -> bool:
+    return operation.court is not None
 
 
 RULES: Final = (
     Rule(RegisterReceivable, _registering, register_receivable),
     Rule(Confirm, _debtor, confirm),
     Rule(RaiseDispute, _debtor, raise_dispute),
-    Rule(ResolveDispute, _resolving, resolve_dispute),
+    Rule(ResolveDispute, _resolving, resolve_dispute, governed_when=_by_court),
     Rule(CancelReceivable, _cancelling, cancel_receivable),
 )

@@ -8,10 +8,52 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .. import limits
-from ..errors import Code, Reason, RuleViolation
+from ..errors import Code, Reason, Reference, RuleViolation
 from ..fingerprints import Delivery, Fingerprints
+from ..operations.existence import Instalment
 from ..state import DeliveryUse, Namespace
 from .judgement import Judgement
+
+
+def allowed_currency(judgement: Judgement, currency: str) -> None:
+    if currency not in judgement.policy.currencies:
+        raise RuleViolation(
+            Code.CURRENCY_MISMATCH,
+            f"{currency} is not a currency of this consortium; allowed are "
+            + ", ".join(judgement.policy.currencies),
+        )
+
+
+def not_own_debtor(judgement: Judgement, exporter: str, debtor_reference: bytes) -> None:
+    member = judgement.state.member(exporter)
+    if member is not None and member.debtor_reference == debtor_reference:
+        raise RuleViolation(Code.RELATED_PARTY, "an exporter cannot be its own debtor")
+
+
+def check_tenor(judgement: Judgement, issue_date: int, due_date: int) -> None:
+    tenor_days = due_date - issue_date
+    if not 0 <= tenor_days <= judgement.policy.tenor_max_days:
+        raise RuleViolation(
+            Code.TENOR,
+            f"due {tenor_days} days after issue; allowed are 0 to {judgement.policy.tenor_max_days}",
+        )
+
+
+def check_schedule(
+    schedule: tuple[Instalment, ...], face_amount: int, issue_date: int, due_date: int
+) -> None:
+    """Instalments, where there are any, add up to the face amount and end on the due date."""
+    if not schedule:
+        return
+    total = sum(instalment.amount for instalment in schedule)
+    if total != face_amount or any(instalment.amount == 0 for instalment in schedule):
+        raise RuleViolation(
+            Code.SCHEDULE_SUM, f"instalments add up to {total}, the face amount is {face_amount}"
+        )
+    if schedule[0].due_date < issue_date or schedule[-1].due_date != due_date:
+        raise RuleViolation(
+            Code.SCHEDULE_SUM, "instalments must lie between issue and due date and end on the latter"
+        )
 
 
 def check_fingerprints(
@@ -66,9 +108,9 @@ def _claimed(fingerprints: Fingerprints | None, delivery: bytes) -> int:
     return sum(each.quantity for each in named if each.fingerprint == delivery)
 
 
-def claim_fingerprints(judgement: Judgement, fingerprints: Fingerprints, identifier: bytes) -> None:
-    """From now on they stand for the receivable `identifier`."""
-    state, place = judgement.state, judgement.place(identifier)
+def claim_fingerprints(judgement: Judgement, fingerprints: Fingerprints, place: Reference) -> None:
+    """From now on they stand for the receivable that was registered at `place`."""
+    state, identifier = judgement.state, place.subject
     for kind, value in fingerprints.strong():
         state.put(Namespace.FINGERPRINT, bytes([kind]) + value, place)
     similar = state.get(Namespace.SIMILAR, fingerprints.similar) or ()

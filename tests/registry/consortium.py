@@ -34,16 +34,23 @@ from registry.operations import (
     AcknowledgeNotice,
     Assign,
     AssignBlanket,
+    AttestEvidence,
     CancelReceivable,
     Confirm,
+    ConfirmTacitly,
+    CorrectReceivable,
+    Crystallise,
     NotifyDebtor,
     OfferAssignment,
     Operation,
     Pledge,
     RaiseDispute,
     Reassign,
+    RecordCreditNote,
     RecordPayment,
+    RegisterFutureReceivable,
     RegisterReceivable,
+    RejectReceivable,
     ReleasePledge,
     ResolveDispute,
     Settle,
@@ -304,7 +311,8 @@ class Consortium:
     def _note(self, committed: Committed) -> None:
         for raw, receipt in zip(committed.block.entries, committed.receipts, strict=True):
             for operation, result in zip(decode_entry(raw).body.operations, receipt.results, strict=True):
-                if isinstance(operation, RegisterReceivable) and result.code is Code.OK:
+                born = (RegisterReceivable, RegisterFutureReceivable, Crystallise)
+                if isinstance(operation, born) and result.code is Code.OK:
                     self.receivables[result.subject] = None
 
     # --- what stands in the state
@@ -434,8 +442,24 @@ def _parties_of(operation: Operation) -> tuple[str, ...]:
             return (exporter,) if debtor is None else (exporter, debtor)
         case Confirm(debtor=debtor) | RaiseDispute(debtor=debtor):
             return (debtor,)
+        case ResolveDispute(court=str(court)):
+            return (court, ASSOCIATION)
         case ResolveDispute(debtor=debtor, holders=holders):
-            return (debtor, *holders)
+            return holders if debtor is None else (debtor, *holders)
+        case RegisterFutureReceivable(exporter=exporter):
+            return (exporter,)
+        case Crystallise(exporter=exporter, witness=witness):
+            return (exporter, witness)
+        case AttestEvidence(attester=attester):
+            return (attester,)
+        case ConfirmTacitly(holder=holder):
+            return (holder,)
+        case RejectReceivable(debtor=debtor):
+            return (debtor,)
+        case RecordCreditNote(exporter=exporter, consenting=consenting):
+            return (exporter, *consenting)
+        case CorrectReceivable(exporter=exporter, consenting=consenting, fingerprints=new):
+            return (exporter, *consenting, *(() if new is None else (ASSOCIATION,)))
         case CancelReceivable(exporter=exporter, debtor=debtor):
             return (exporter,) if debtor is None else (exporter, debtor)
         case (
