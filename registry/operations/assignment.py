@@ -45,7 +45,7 @@ class WithdrawOffer:
 class AcceptAssignment:
     """The factor takes what it was offered, whole and on the offer's terms.
 
-    It signs over the same papers as the assignee of `Assign`: the offer's id fixes everything else.
+    It signs over the same papers as the assignee of `Assign`, and consents as it does; the offer's id fixes everything else.
     """
 
     receivable: bytes
@@ -53,6 +53,7 @@ class AcceptAssignment:
     assignee: str
     verified_fingerprints: bytes
     acknowledged_suspicions: tuple[bytes, ...]
+    future_consented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Assign:
 
     `verified_fingerprints` is the digest of the fingerprints that the assignee recomputed from the papers it was shown.
     `acknowledged_suspicions` names every similar receivable that the assignee has looked at. `resale_barred`: the assignee
-    undertakes not to assign onward.
+    undertakes not to assign onward. `future_consented`: it knows that this may be a future receivable, of which nothing is owed.
     """
 
     receivable: bytes
@@ -73,6 +74,7 @@ class Assign:
     verified_fingerprints: bytes
     acknowledged_suspicions: tuple[bytes, ...]
     resale_barred: bool = False
+    future_consented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ TYPES: Final = (
                 "assignee": MEMBER_ID,
                 "verified_fingerprints": HASH,
                 "acknowledged_suspicions": SUSPICIONS,
+                "future_consented": Flag(),
             },
         ),
     ),
@@ -174,6 +177,7 @@ TYPES: Final = (
                 "verified_fingerprints": HASH,
                 "acknowledged_suspicions": SUSPICIONS,
                 "resale_barred": Flag(),
+                "future_consented": Flag(),
             },
         ),
     ),

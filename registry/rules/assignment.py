@@ -44,7 +44,13 @@ def assign(judgement: Judgement, operation: Assign) -> bytes:
 def _assigned(judgement: Judgement, record: Receivable, operation: Assign) -> Receivable:
     positive(operation.amount)
     _check_holder(record, operation.assignor)
-    _check_free(judgement, record, operation.assignor, operation.amount)
+    _check_free(
+        judgement,
+        record,
+        operation.assignor,
+        operation.amount,
+        future_consented=operation.future_consented,
+    )
     if judgement.policy.require_confirmation.covers_assignment():
         _check_confirmed(judgement, record, operation)
     check_policy(
@@ -81,11 +87,13 @@ def _check_holder(record: Receivable, assignor: str) -> None:
         )
 
 
-def _check_free(judgement: Judgement, record: Receivable, assignor: str, amount: int) -> None:
-    free = free_of(judgement, record, assignor)
+def _check_free(
+    judgement: Judgement, record: Receivable, assignor: str, amount: int, *, future_consented: bool = False
+) -> None:
+    free = free_of(judgement, record, assignor, future_consented=future_consented)
     if amount <= free.amount:
         return
-    claim = earlier_claim(record, assignor, amount)
+    claim = earlier_claim(record, assignor, amount, future_consented=future_consented)
     raise RuleViolation(
         _code_of(claim),
         f"{amount} assigned, {free.amount} free",
@@ -171,7 +179,8 @@ def offer_assignment(judgement: Judgement, operation: OfferAssignment) -> bytes:
             Code.TERM,
             f"an offer runs for at most {judgement.policy.offer_max_hours} hours from its block's time",
         )
-    _check_free(judgement, record, operation.assignor, operation.amount)
+    # Whether it takes a future receivable is for the factor to say when it accepts.
+    _check_free(judgement, record, operation.assignor, operation.amount, future_consented=True)
     barred = bar_on(record.terms, operation.assignor)
     if barred is not None:
         raise RuleViolation(
@@ -227,6 +236,7 @@ def accept_assignment(judgement: Judgement, operation: AcceptAssignment) -> byte
         verified_fingerprints=operation.verified_fingerprints,
         acknowledged_suspicions=operation.acknowledged_suspicions,
         resale_barred=offer.resale_barred,
+        future_consented=operation.future_consented,
     )
     return judgement.store(_assigned(judgement, unreserved, accepted))
 
@@ -287,11 +297,10 @@ def reassign(judgement: Judgement, operation: Reassign) -> bytes:
 
 
 def _as_if_undisputed(record: Receivable) -> Receivable:
-    """What the debtor denies is what recourse is for: it does not stand in the way of giving back."""
+    """What the debtor denies and what a voided paper says is what recourse is for: it does not stand in the way."""
     parts = tuple(replace(part, disputed=0) for part in record.parts)
-    return replace(
-        record, parts=parts, confirmation=UNCONFIRMED if record.is_rejected else record.confirmation
-    )
+    confirmation = UNCONFIRMED if record.is_rejected else record.confirmation
+    return replace(record, parts=parts, confirmation=confirmation, attestations=())
 
 
 def _assigning(operation: Assign) -> tuple[Party, ...]:

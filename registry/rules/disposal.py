@@ -19,20 +19,25 @@ from .judgement import Judgement
 DAY_MS: Final = 86_400_000
 
 
-def free_of(judgement: Judgement, record: Receivable, holder: str) -> FreeAmount:
+def free_of(
+    judgement: Judgement, record: Receivable, holder: str, *, future_consented: bool = False
+) -> FreeAmount:
+    """`future_consented`: who takes it knows that nothing may be owed yet."""
     member = judgement.state.member(holder)
     suspended = member is not None and member.status is not MemberStatus.ACTIVE
-    return free_amount(record, holder, holder_suspended=suspended)
+    return free_amount(record, holder, holder_suspended=suspended, future_consented=future_consented)
 
 
-def earlier_claim(record: Receivable, holder: str, amount: int) -> Lien | Reservation | Disposal | None:
+def earlier_claim(
+    record: Receivable, holder: str, amount: int, *, future_consented: bool = False
+) -> Lien | Reservation | Disposal | None:
     """What already covers the amount, not free, that `holder` wants to dispose of: its first lien if the amount would be
     free without liens, its first open offer if it would be free without offers, whichever of them was first if it takes both
     away to free it, its latest assignment if it would be free without that too.
 
     None when the value would not be there even without the claims of other parties, or the receivable is closed.
     """
-    if record.barred() is not None:
+    if record.barred(future_consented=future_consented) is not None:
         return None
     undisputed = record.amount_of(holder) - record.disputed_share(holder)
     if amount <= undisputed:
