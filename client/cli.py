@@ -16,7 +16,7 @@ import typer
 from registry.errors import InvariantViolation, RegistryError
 
 from .audit import commands as audit_commands
-from .commands import collection, disposal, existence, importing, members, output, queries
+from .commands import assignment, collection, disposal, existence, importing, members, output, queries
 from .errors import ClientError
 
 ENTRY_POINT_GROUP = "pledgebook.commands"
@@ -53,6 +53,24 @@ app.command(epilog=f"Example: pledgebook resolve RECEIVABLE {_NET} --as buyer-1 
 app.command(
     epilog=f"Example: pledgebook assign RECEIVABLE {_NET} --as exporter-1 --to factor-1 --amount 700.00"
 )(disposal.assign)
+app.command(
+    epilog=f"Example: pledgebook offer RECEIVABLE {_NET} --as exporter-1 --to factor-1 --amount 700.00 --hours 48"
+)(assignment.offer)
+app.command(epilog=f"Example: pledgebook withdraw-offer RECEIVABLE {_NET} --as exporter-1")(
+    assignment.withdraw_offer
+)
+app.command(epilog=f"Example: pledgebook accept RECEIVABLE {_NET} --as factor-1")(assignment.accept)
+app.command(
+    epilog=f"Example: pledgebook reassign RECEIVABLE {_NET} --as factor-1 --to exporter-1 --amount 700.00"
+)(assignment.reassign)
+app.command(
+    epilog=f"Example: pledgebook assign-blanket {_NET} --as exporter-1 --to factor-1 --debtor buyer-1 "
+    "--from 2026-11-01 --until 2027-10-31"
+)(assignment.assign_blanket)
+app.command(epilog=f"Example: pledgebook notify RECEIVABLE {_NET} --as factor-1")(assignment.notify)
+app.command(epilog=f"Example: pledgebook acknowledge RECEIVABLE {_NET} --as buyer-1 --holder factor-1")(
+    assignment.acknowledge
+)
 app.command(
     epilog=f"Example: pledgebook pledge RECEIVABLE {_NET} --as exporter-1 --to factor-2 --amount 300.00 --until 2027-06-30"
 )(disposal.pledge)

@@ -15,7 +15,7 @@ from registry.entry import EntryBody, EntrySignature, Mode, assemble, decode_bod
 from registry.fingerprints import FingerprintKey, Fingerprints
 from registry.identifiers import MemberId, show_id
 from registry.member import possession_message
-from registry.operations import Assign, Operation, Pledge
+from registry.operations import AcceptAssignment, Assign, Operation, Pledge
 from registry.operations.governance import KeyEnrolment
 from registry.rules import RULES
 from registry.signing import SigningKey
@@ -67,7 +67,11 @@ class Wallet:
 
     def _check_papers(self, operation: Operation, shown: ShownByReceivable) -> None:
         match operation:
-            case Assign(assignee=self.member) | Pledge(pledgee=self.member):
+            case (
+                Assign(assignee=self.member)
+                | AcceptAssignment(assignee=self.member)
+                | Pledge(pledgee=self.member)
+            ):
                 receivable, verified = operation.receivable, operation.verified_fingerprints
             case _:
                 return

@@ -39,6 +39,10 @@ def assign(
     with_recourse: Annotated[
         bool, typer.Option(help="The assignor answers for the debtor's payment.")
     ] = False,
+    bar_resale: Annotated[
+        bool, typer.Option("--bar-resale", help="The factor may not assign it onward.")
+    ] = False,
+    accept_future: opt.AcceptFuture = False,
     papers: opt.Papers = None,
     acknowledge: opt.Acknowledged = None,
     node: opt.FirstNode = None,
@@ -62,8 +66,10 @@ def assign(
             price_commitment=None,
             verified_fingerprints=record.fingerprints.digest(),
             acknowledged_suspicions=acknowledged,
+            resale_barred=bar_resale,
+            future_consented=accept_future,
         )
-        shown = {identifier: _shown(session, record, papers)}
+        shown = {identifier: shown_papers(session, record, papers)}
         signers = (session.wallet(session.acting.name), taker)
         await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
 
@@ -110,7 +116,7 @@ def pledge(
             verified_fingerprints=record.fingerprints.digest(),
             acknowledged_suspicions=acknowledged,
         )
-        shown = {identifier: _shown(session, record, papers)}
+        shown = {identifier: shown_papers(session, record, papers)}
         signers = [session.wallet(session.acting.name), taker]
         if junior is not None:
             signers.append(session.wallet(junior.senior_pledgee))
@@ -146,7 +152,7 @@ def release(
     in_session(Options(network, acting, node, timeout_s, as_json, "release", dry_run), work)
 
 
-def _shown(session: Session, record: Receivable, papers: Path | None) -> ShownPapers:
+def shown_papers(session: Session, record: Receivable, papers: Path | None) -> ShownPapers:
     """The papers that the taker is shown: from the file given, or from the exporter's own filing."""
     path = papers
     if path is None:

@@ -61,6 +61,12 @@ Papers = Annotated[
         help="The paper file with the invoice; left out: the acting member's own filing in the folder.",
     ),
 ]
+AcceptFuture = Annotated[
+    bool,
+    typer.Option(
+        "--accept-future", help="The taker knows that it may be a future receivable: nothing is owed yet."
+    ),
+]
 Acknowledged = Annotated[
     list[str] | None,
     typer.Option(

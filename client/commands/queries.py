@@ -220,6 +220,27 @@ def record_document(record: Receivable) -> dict[str, Any]:
             }
             for lien in record.liens
         ],
+        "offers": [
+            {
+                "offer_id": show_id(offer.offer_id),
+                "assignor": offer.assignor,
+                "assignee": offer.assignee,
+                "amount": offer.amount,
+                "until_ms": offer.until_ms,
+                "with_recourse": offer.with_recourse,
+                "resale_barred": offer.resale_barred,
+                "place": output.place_document(offer.place),
+            }
+            for offer in record.reservations
+        ],
+        "notices": [
+            {
+                "holder": notice.holder,
+                "time_ms": notice.time_ms,
+                "acknowledged_ms": notice.acknowledged.time_ms if notice.acknowledged else None,
+            }
+            for notice in record.notices
+        ],
     }
 
 
@@ -271,6 +292,36 @@ def _print_record(record: Receivable, head: Head, names: Mapping[str, str]) -> N
                     show_id(lien.lien_id),
                 )
                 for lien in record.liens
+            ],
+        )
+    if record.reservations:
+        output.print_rows(
+            "Offered to",
+            ("factor", "by", "amount", "until", "offer"),
+            [
+                (
+                    named(offer.assignee),
+                    named(offer.assignor),
+                    show_amount(offer.amount, currency),
+                    datetime.datetime.fromtimestamp(offer.until_ms / 1_000, datetime.UTC).isoformat(
+                        " ", "minutes"
+                    ),
+                    show_id(offer.offer_id),
+                )
+                for offer in record.reservations
+            ],
+        )
+    if record.notices:
+        output.print_rows(
+            "Notified to the debtor",
+            ("payee", "since height", "acknowledged"),
+            [
+                (
+                    named(notice.holder),
+                    str(notice.place.height),
+                    f"at height {notice.acknowledged.place.height}" if notice.acknowledged else "not yet",
+                )
+                for notice in record.notices
             ],
         )
 

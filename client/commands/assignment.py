@@ -1,0 +1,275 @@
+"""`pledgebook offer`, `withdraw-offer`, `accept`, `reassign`, `assign-blanket`, `notify`, `acknowledge`: assignment in two
+steps, back again, in advance; and telling the debtor whom to pay."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Annotated
+
+import typer
+
+from registry.operations import (
+    AcceptAssignment,
+    AcknowledgeNotice,
+    AssignBlanket,
+    NotifyDebtor,
+    OfferAssignment,
+    Operation,
+    Reassign,
+    WithdrawOffer,
+)
+
+from ..errors import InputError
+from ..submission import Draft
+from . import options as opt
+from .disposal import shown_papers
+from .session import (
+    Options,
+    Session,
+    amount_of,
+    debtor_identifier,
+    in_session,
+    member_id_of,
+    parse_receivable,
+)
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+OfferOption = Annotated[
+    str | None,
+    typer.Option(
+        "--offer", metavar="OFFER", help="The offer's id; left out: the acting member's only open one."
+    ),
+]
+WithRecourse = Annotated[bool, typer.Option(help="The assignor answers for the debtor's payment.")]
+BarResale = Annotated[bool, typer.Option("--bar-resale", help="The factor may not assign it onward.")]
+
+
+def offer(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    to: Annotated[str, typer.Option("--to", metavar="MEMBER", help="The factor it is offered to.")],
+    amount: opt.Amount,
+    hours: Annotated[
+        int,
+        typer.Option(
+            min=1, max=8_760, help="How long the amount is kept for it; the policy says how long at most."
+        ),
+    ] = 24,
+    with_recourse: WithRecourse = False,
+    bar_resale: BarResale = False,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a holder, keep an amount for a factor until it accepts or the time is up. It need not sign yet."""
+    identifier = parse_receivable(receivable)
+    until_ms = int(time.time() * 1_000) + hours * HOUR_MS
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        operation = OfferAssignment(
+            receivable=identifier,
+            assignor=session.acting.member_id,
+            assignee=member_id_of(session.directory, to),
+            amount=amount_of(amount, record.currency),
+            until_ms=until_ms,
+            with_recourse=with_recourse,
+            resale_barred=bar_resale,
+            price_commitment=None,
+        )
+        await _alone(session, operation, record.currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "offer", dry_run), work)
+
+
+def withdraw_offer(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    offer: OfferOption = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the holder who made it, take an offer back before it is accepted."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        member = session.acting.member_id
+        own = [each.offer_id for each in record.reservations if each.assignor == member]
+        operation = WithdrawOffer(identifier, _only_offer(own, offer, member), member)
+        await _alone(session, operation, record.currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "withdraw-offer", dry_run), work)
+
+
+def accept(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    offer: OfferOption = None,
+    accept_future: opt.AcceptFuture = False,
+    papers: opt.Papers = None,
+    acknowledge: opt.Acknowledged = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the factor, take what was offered, after having seen the papers."""
+    identifier = parse_receivable(receivable)
+    acknowledged = tuple(sorted(parse_receivable(text) for text in acknowledge or ()))
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        member = session.acting.member_id
+        open_offers = [each.offer_id for each in record.reservations if each.assignee == member]
+        operation = AcceptAssignment(
+            receivable=identifier,
+            offer=_only_offer(open_offers, offer, member),
+            assignee=member,
+            verified_fingerprints=record.fingerprints.digest(),
+            acknowledged_suspicions=acknowledged,
+            future_consented=accept_future,
+        )
+        shown = {identifier: shown_papers(session, record, papers)}
+        signers = (session.wallet(session.acting.name),)
+        await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "accept", dry_run), work)
+
+
+def reassign(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    to: Annotated[
+        str, typer.Option("--to", metavar="MEMBER", help="Who assigned it, with recourse; it signs too.")
+    ],
+    amount: opt.Amount,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a holder with recourse, give an amount back that is disputed, rejected or overdue."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        taker = session.wallet(to)
+        operation = Reassign(
+            identifier, session.acting.member_id, taker.member, amount_of(amount, record.currency)
+        )
+        signers = (session.wallet(session.acting.name), taker)
+        await session.perform(Draft((operation,), signers), currency=record.currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "reassign", dry_run), work)
+
+
+def assign_blanket(
+    network: opt.Network,
+    acting: opt.Acting,
+    to: Annotated[
+        str, typer.Option("--to", metavar="MEMBER", help="The factor that will have it; it signs too.")
+    ],
+    begins: Annotated[
+        datetime.datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, UTC.")
+    ],
+    until: Annotated[datetime.datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day, UTC.")],
+    debtor: Annotated[
+        str | None,
+        typer.Option(help="Against whom: a member's short name or an identifier. Left out: every debtor."),
+    ] = None,
+    with_recourse: WithRecourse = False,
+    bar_resale: BarResale = False,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As an exporter, agree with a factor that what is registered in a period is the factor's at once."""
+
+    async def work(session: Session) -> None:
+        taker = session.wallet(to)
+        reference = None
+        if debtor is not None:
+            reference = session.fingerprint_key.debtor(debtor_identifier(session.directory, debtor))
+        operation = AssignBlanket(
+            assignor=session.acting.member_id,
+            assignee=taker.member,
+            debtor_reference=reference,
+            from_ms=_midnight_ms(begins),
+            until_ms=_midnight_ms(until) + DAY_MS,
+            with_recourse=with_recourse,
+            resale_barred=bar_resale,
+        )
+        await session.perform(Draft((operation,), (session.wallet(session.acting.name), taker)))
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "assign-blanket", dry_run), work)
+
+
+def notify(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a holder, give the debtor notice to pay your part to you."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        await _alone(session, NotifyDebtor(identifier, session.acting.member_id))
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "notify", dry_run), work)
+
+
+def acknowledge(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    holder: Annotated[
+        str, typer.Option(metavar="MEMBER", help="Whose notice: from now on its part is paid to it alone.")
+    ],
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the debtor, acknowledge a holder's notice of assignment."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        payee = member_id_of(session.directory, holder)
+        await _alone(session, AcknowledgeNotice(identifier, session.acting.member_id, payee))
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "acknowledge", dry_run), work)
+
+
+async def _alone(session: Session, operation: Operation, currency: str | None = None) -> None:
+    """What needs only the acting member's signature."""
+    await session.perform(Draft((operation,), (session.wallet(session.acting.name),)), currency=currency)
+
+
+def _only_offer(own: list[bytes], named: str | None, member: str) -> bytes:
+    if named is not None:
+        return parse_receivable(named)
+    if len(own) != 1:
+        raise InputError(
+            f"{member} has {len(own)} open offers on it: name one with --offer; see `pledgebook receivable`"
+        )
+    return own[0]
+
+
+def _midnight_ms(day: datetime.datetime) -> int:
+    return int(day.replace(tzinfo=datetime.UTC).timestamp() * 1_000)
