@@ -112,6 +112,38 @@ def code_of(said: Said) -> str:
 # -- A day's business --------------------------------------------------------------------------------------------------
 
 
+def test_an_assignment_in_two_steps_and_the_notice_of_it(shell: Shell) -> None:
+    receivable = shell.registered("O-1", "900.00")
+    offered = ("offer", receivable, "--as", "exporter-1", "--to")
+    assert shell.on(*offered, "factor-1", "--amount", "600", "--with-recourse").code == 0
+    assert shell.on(*offered, "factor-2", "--amount", "300", "--hours", "1").code == 0
+    again = shell.on(*offered, "factor-2", "--amount", "1")
+    assert (again.code, code_of(again)) == (1, "RESERVED")
+    offers = shell.on("receivable", receivable, "--as", "factor-1").document["offers"]
+    assert [each["amount"] for each in offers] == [60_000, 30_000]
+    unnamed = shell.on("withdraw-offer", receivable, "--as", "exporter-1")
+    assert (unnamed.code, "2 open offers" in unnamed.out + unnamed.err) == (2, True)
+    second = offers[1]["offer_id"]
+    assert shell.on("withdraw-offer", receivable, "--as", "exporter-1", "--offer", second).code == 0
+    assert shell.on("accept", receivable, "--as", "factor-1").code == 0
+    assert shell.on("notify", receivable, "--as", "factor-1").code == 0
+    assert shell.on("acknowledge", receivable, "--as", "buyer-1", "--holder", "factor-1").code == 0
+    early = shell.on("reassign", receivable, "--as", "factor-1", "--to", "exporter-1", "--amount", "600")
+    assert (early.code, code_of(early)) == (1, "NOT_DUE")
+    record = shell.on("receivable", receivable, "--as", "factor-1").document
+    assert [part["amount"] for part in record["parts"]] == [30_000, 60_000]
+    assert record["notices"][0]["acknowledged_ms"] > 0
+    assert shell("receivable", receivable, "--network", str(shell.folder), "--as", "factor-1").code == 0
+
+
+def test_a_blanket_from_the_command_line(shell: Shell) -> None:
+    blanket = ("assign-blanket", "--as", "exporter-1", "--to", "factor-1", "--debtor", "DE:HRB1")
+    period = ("--from", TODAY.isoformat(), "--until", DUE)
+    assert shell.on(*blanket, *period).code == 0
+    again = shell.on(*blanket, *period, "--dry-run")
+    assert (again.code, code_of(again)) == (1, "BLANKET_CONFLICT")
+
+
 def test_a_receivable_from_its_invoice_to_its_settlement(shell: Shell) -> None:
     receivable = shell.registered("A-1", "1200.00")
     confirmed = shell.on("confirm", receivable, "--as", "buyer-1", "--amount", "1200", "--waive", "quality")

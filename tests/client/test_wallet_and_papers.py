@@ -17,7 +17,7 @@ from registry.errors import MalformedEntry
 from registry.fingerprints import FingerprintKey, Numbering
 from registry.identifiers import MemberId, ReceivableId
 from registry.member import possession_message
-from registry.operations import Assign, EnrolMember, Operation, Pledge
+from registry.operations import AcceptAssignment, Assign, EnrolMember, Operation, Pledge
 from registry.operations.existence import EvidenceKind
 from registry.operations.governance import Role
 from registry.operations.security import Junior
@@ -59,6 +59,10 @@ def pledge(**changes: object) -> Pledge:
     return replace(honest, **changes)  # type: ignore[arg-type]  # field names are the test's business
 
 
+def acceptance() -> AcceptAssignment:
+    return AcceptAssignment(RECEIVABLE, bytes(32), FACTOR, PAPERS.fingerprints(KEY).digest(), ())
+
+
 def body(*operations: Operation, chain_id: bytes = CHAIN_ID) -> bytes:
     return draft_body(chain_id, EXPORTER, 1, 1_800_000_000_000, operations)
 
@@ -75,7 +79,7 @@ def test_a_factor_signs_a_disposal_whose_papers_it_was_shown(operation: Operatio
     assert {signature.member for signature in entry.signatures} == {EXPORTER, FACTOR}
 
 
-@pytest.mark.parametrize("operation", [assignment(), pledge()])
+@pytest.mark.parametrize("operation", [assignment(), pledge(), acceptance()])
 def test_a_factor_does_not_sign_without_papers(operation: Operation) -> None:
     with pytest.raises(PapersMismatch, match="no papers were shown"):
         wallet(FACTOR).sign(body(operation))
@@ -105,6 +109,13 @@ def test_a_factor_does_not_sign_for_other_papers_than_were_registered(altered: P
 def test_a_factor_does_not_sign_an_entry_that_states_other_fingerprints() -> None:
     with pytest.raises(PapersMismatch, match="states other fingerprints"):
         wallet(FACTOR).sign(body(assignment(verified_fingerprints=bytes(32))), shown())
+
+
+def test_a_factor_does_not_accept_an_offer_for_other_papers() -> None:
+    altered = replace(PAPERS, invoice_number="INV-008/2024")
+    with pytest.raises(PapersMismatch, match=r"\(invoice\)"):
+        wallet(FACTOR).sign(body(acceptance()), shown(papers=altered))
+    assert wallet(FACTOR).sign(body(acceptance()), shown())
 
 
 def test_one_false_disposal_among_true_ones_is_enough_to_refuse() -> None:
