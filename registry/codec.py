@@ -54,7 +54,7 @@ def unpack(data: bytes, bytes_max: int) -> Any:
             max_array_len=min(len(data), ARRAY_ITEMS_MAX),
             max_map_len=0,
         )
-    except (ValueError, msgpack.UnpackException) as error:
+    except (ValueError, RecursionError, msgpack.UnpackException) as error:
         raise MalformedEntry(f"not canonical msgpack: {type(error).__name__}") from error
     _check_vocabulary((raw,), NESTING_DEPTH_MAX)
     if pack(raw) != data:
