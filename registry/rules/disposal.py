@@ -5,7 +5,7 @@ Sales and pledges compete for the same value, so they are refused for the same r
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Final
 
 from ..errors import Code, Reference, RuleViolation
 from ..member import MemberStatus
@@ -42,13 +42,9 @@ def earlier_claim(record: Receivable, holder: str, amount: int) -> Lien | Dispos
 
 def place_of(claim: Lien | Disposal | None) -> Reference | None:
     """Where on the chain the claim was made."""
-    match claim:
-        case Lien(place=place) | Disposal(latest=place):
-            return place
-        case None:
-            return None
-        case _:
-            assert_never(claim)
+    if claim is None:
+        return None
+    return claim.place if isinstance(claim, Lien) else claim.latest
 
 
 def confirmed_for(policy: Policy, record: Receivable, holder: str) -> int:
