@@ -101,11 +101,14 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         deadline = asyncio.get_running_loop().time() + request.timeout_ms / 1_000
         with self.api.slots.hold(caller.member_id), self.api.feed.watch(pending.copy()) as watch:
             # Watching began before this look at the store, so no commit falls between the two.
-            for batch in self._collect(pending, None):
+            for batch in self._committed_already(pending):
                 yield batch
-            while pending and (heights := await _heights_before(watch, deadline)):
-                for batch in self._collect(pending, heights):
-                    yield batch
+            while pending and (told := await _places_before(watch, deadline)):
+                for height, places in told.items():
+                    new = pending.intersection(places)
+                    pending -= new
+                    if new:
+                        yield self._receipts(height).batch(places[entry_id] for entry_id in new)
 
     @answers
     async def GetStatus(
@@ -209,35 +212,34 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         named = [key.receivable_id or key.fingerprint.value for key in keys]
         self.api.query_log.add(kind, caller.member_id, purpose, named)
 
-    def _collect(
-        self, pending: set[bytes], heights: Collection[int] | None
-    ) -> list[registry_pb2.ReceiptBatch]:
-        """Batches of the entries that are committed (at `heights`, if given), which are then pending no more."""
+    def _committed_already(self, pending: set[bytes]) -> list[registry_pb2.ReceiptBatch]:
+        """Batches of the entries that are in the store, which are then pending no more."""
+        places: dict[int, list[int]] = {}
         with self.api.store.read() as snapshot:
-            places: dict[int, list[int]] = {}
             for entry_id in list(pending):
                 place = snapshot.locate_entry(entry_id)
-                if place is not None and (heights is None or place[0] in heights):
+                if place is not None:
                     places.setdefault(place[0], []).append(place[1])
                     pending.discard(entry_id)
-            return [self._receipts(snapshot, height).batch(places[height]) for height in sorted(places)]
+        return [self._receipts(height).batch(places[height]) for height in sorted(places)]
 
-    def _receipts(self, snapshot: SnapshotPort, height: int) -> reply.BlockReceipts:
+    def _receipts(self, height: int) -> reply.BlockReceipts:
         known = self._recent.get(height)
         if known is None:
-            known = self._recent[height] = reply.BlockReceipts(snapshot, height)
+            with self.api.store.read() as snapshot:
+                known = self._recent[height] = reply.BlockReceipts(snapshot, height)
             if len(self._recent) > RECENT_BLOCKS_MAX:
                 del self._recent[next(iter(self._recent))]
         return known
 
 
-async def _heights_before(watch: EntryWatch, deadline: float) -> list[int]:
-    """The next heights at which something was committed; empty at the deadline."""
+async def _places_before(watch: EntryWatch, deadline: float) -> dict[int, dict[bytes, int]]:
+    """Where the next entries stand that were committed; empty at the deadline."""
     try:
         async with asyncio.timeout_at(deadline):
-            return await watch.next_heights()
+            return await watch.next_places()
     except TimeoutError:
-        return []
+        return {}
 
 
 def _stored_receivable(snapshot: SnapshotPort, key: registry_pb2.ReceivableKey) -> bytes:
