@@ -270,9 +270,10 @@ class RunningNode:
 
     # -- Sync's side of the engine ----------------------------------------------------------------------------------
 
-    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> None:
-        """Check and commit a fetched block."""
-        await self._engine_thread.call(lambda: self._engine.apply_certified_block(payload, certificate))
+    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> bool:
+        """Check and commit a fetched block; whether it was lacking."""
+        apply = self._engine.apply_certified_block
+        return await self._engine_thread.call(lambda: apply(payload, certificate)) is not None
 
     async def set_syncing(self, syncing: bool) -> None:
         """Sign nothing while syncing."""
