@@ -442,6 +442,19 @@ def test_a_released_lien_leaves_nothing_to_expire(consortium: Consortium) -> Non
     assert consortium.state.due(2**60, 10) == ()
 
 
+def test_the_index_changes_only_with_the_liens(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    until_ms = consortium.now_ms + 40 * DAY_MS
+    pledged(consortium, receivable, 4_000, until_ms=until_ms)
+    delta = consortium.blocks[-1].result.delta
+    assert (delta.due_added, delta.due_removed) == (((until_ms, receivable),), ())
+    for operation in (confirmation(receivable), payment(receivable, 8_000)):
+        delta = consortium.commit(consortium.entry(operation)).result.delta
+        assert (delta.due_added, delta.due_removed) == ((), ())
+    delta = consortium.commit(consortium.entry(payment(receivable, 2_000))).result.delta
+    assert (delta.due_added, delta.due_removed) == ((), ((until_ms, receivable),))
+
+
 def test_a_lien_made_and_released_in_one_block_never_reaches_the_index(consortium: Consortium) -> None:
     receivable = consortium.registered()
     pledge = consortium.entry(consortium.pledging(receivable))
