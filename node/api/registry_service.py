@@ -17,15 +17,17 @@ from node.api import answers as reply
 from node.api.calls import Api, answers, streams
 from node.api.commit_feed import EntryWatch
 from node.api.events import events_for
-from node.api.preflight import preflight
+from node.api.preflight import Preflight, preflight, receivables_named
+from node.api.visibility import may_see, reads_all
 from node.door import OVERLOADED, Door
 from node.ports import SnapshotPort
 from node.status import CallCode, CallRefused
 from pledgebook.v1 import registry_pb2, registry_pb2_grpc
+from registry.entry import decode_entry
+from registry.errors import MalformedEntry
 from registry.identifiers import ID_BYTES
 from registry.limits import ENTRY_BYTES_MAX
 from registry.member import Member
-from registry.operations.governance import Role
 from registry.receivable import Receivable
 from registry.state import Namespace, decode_value, split_stored, state_key
 
@@ -37,7 +39,6 @@ PURPOSE_CHARS_MAX = 200
 KEYS_ON_THE_LOOP_MAX = 8
 # Blocks whose receipts are kept for the callers that wait for the same blocks.
 RECENT_BLOCKS_MAX = 32
-READERS_OF_ALL = frozenset({Role.ASSOCIATION, Role.AUDITOR, Role.COURT})
 
 
 class RegistryService(registry_pb2_grpc.RegistryServicer):
@@ -165,12 +166,19 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         self, request: registry_pb2.PreflightRequest, context: ServicerContext[Any, Any]
     ) -> registry_pb2.PreflightResponse:
         """How the entry would be judged now."""
-        caller = self.api.caller(context)
+        api, caller = self.api, self.api.caller(context)
         if len(request.entry) > ENTRY_BYTES_MAX:
             raise CallRefused(CallCode.BAD_REQUEST, f"an entry has at most {ENTRY_BYTES_MAX} bytes")
-        self.api.entry_rate.take(caller.member_id, 1, self.api.clock.monotonic_ms())
+        api.query_rate.take(caller.member_id, 1, api.clock.monotonic_ms())
+        try:
+            entry = await asyncio.to_thread(decode_entry, request.entry)
+        except MalformedEntry as refused:
+            return reply.preflight_answer(Preflight(api.feed.height, str(refused.code), refused.message, ()))
+        # Each operation reads the state and tells of it as a query does.
+        api.query_rate.take(caller.member_id, len(entry.body.operations) - 1, api.clock.monotonic_ms())
+        api.query_log.add("preflight", caller.member_id, "preflight", receivables_named(entry))
         judged = await asyncio.to_thread(
-            preflight, self.api.store, self.api.chain_id, request.entry, self.api.clock.now_ms()
+            preflight, api.store, api.chain_id, entry, caller, api.clock.now_ms()
         )
         return reply.preflight_answer(judged)
 
@@ -180,7 +188,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
     ) -> AsyncGenerator[registry_pb2.Event, None]:
         """Operations of committed blocks that the caller may see, from a height on, until it leaves."""
         caller = self.api.caller(context)
-        sees_all = not READERS_OF_ALL.isdisjoint(caller.roles)
+        sees_all = reads_all(caller)
         wanted = frozenset(request.receivable_ids)
         with self.api.slots.hold(caller.member_id):
             height = request.from_height or self.api.feed.height + 1
@@ -255,13 +263,8 @@ def _stored_receivable(snapshot: SnapshotPort, key: registry_pb2.ReceivableKey) 
 
 
 def _check_may_see(caller: Member, record: Receivable) -> None:
-    if (
-        caller.member_id in record.parties()
-        or (caller.debtor_reference is not None and caller.debtor_reference == record.debtor_reference)
-        or not READERS_OF_ALL.isdisjoint(caller.roles)
-    ):
-        return
-    raise CallRefused(
-        CallCode.FORBIDDEN,
-        "the whole record is for its parties, the association, auditors and courts; ask for its status",
-    )
+    if not may_see(caller, record):
+        raise CallRefused(
+            CallCode.FORBIDDEN,
+            "the whole record is for its parties, the association, auditors and courts; ask for its status",
+        )

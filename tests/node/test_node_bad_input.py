@@ -173,6 +173,25 @@ def test_member_that_asks_too_much_is_told_when_to_come_back(network: Network) -
     assert 0 < refused.retry_after_ms <= 1_000
 
 
+def test_preflight_costs_as_many_queries_as_it_has_operations_and_is_logged(network: Network) -> None:
+    association = Author(network.directory, "association")
+    operation = decode_entry(association.registration().raw).body.operations[0]
+    raw = association.registration(operations=(operation,) * 30).raw
+    time.sleep(1.1)  # the allowance of a second is full again
+    with connect(association, NODE) as client:
+        client.registry.Preflight(registry_pb2.PreflightRequest(entry=raw), **client.how())
+        with pytest.raises(grpc.RpcError) as caught:
+            client.registry.Preflight(registry_pb2.PreflightRequest(entry=raw), **client.how())
+    assert refusal_of(caught.value).code == "OVERLOADED"
+    time.sleep(0.5)
+    assert f'["preflight", "{association.member_id}", "preflight"' in network.log_path(NODE).read_text()
+
+
+def test_preflight_of_garbage_is_a_verdict_of_the_door(client: NodeClient) -> None:
+    answer = client.registry.Preflight(registry_pb2.PreflightRequest(entry=b"garbage"), **client.how())
+    assert (answer.door_code, list(answer.results)) == ("MALFORMED", [])
+
+
 # -- Callers that leave ------------------------------------------------------------------------------------------------
 
 
