@@ -259,7 +259,8 @@ class RunningNode:
 
     def _entries_admitted(self) -> None:
         """The door has put entries into the mempool."""
-        self._engine_thread.post(WorkArrived())
+        if not self._engine.knows_of_work:
+            self._engine_thread.post(WorkArrived())
         self._talk.gossip_soon()
 
     async def _watch_engine(self) -> None:
