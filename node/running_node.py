@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio as health_aio
 from structlog.typing import FilteringBoundLogger
 
 from consensus.evidence import Equivocation
@@ -210,7 +209,6 @@ class RunningNode:
         config, genesis = self._parts.config, self._parts.genesis
         pinned = {node.tls_certificate_der: node.node_id for node in genesis.nodes}
         peer_service = PeerService(pinned, self._talk, self._parts.store, self._metrics, self._parts.logger)
-        self._health = health_aio.HealthServicer()
         api = self._make_api()
         operators = frozenset(node.member for node in genesis.nodes)
         self._operator_server = OperatorServer(
@@ -218,13 +216,12 @@ class RunningNode:
         )
         try:
             self._peer_server = peer_server(config.peer_listen, self._parts.identity, pinned, peer_service)
-            self._api_server = api_server(
+            self._api_server, self._health = api_server(
                 config.api_listen,
                 self._parts.identity,
                 config.limits,
                 RegistryService(api, self._door),
                 LedgerService(api, self.engine_status, operators),
-                self._health,
             )
         except BaseException:
             self._operator_server.close()
