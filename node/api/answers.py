@@ -194,6 +194,9 @@ class BlockReceipts:
         self._tree = LeafTree(receipts)
         self._head = certified_header(snapshot, height)
 
+    def __len__(self) -> int:
+        return len(self._receipts)
+
     def batch(self, indexes: Iterable[int]) -> registry_pb2.ReceiptBatch:
         """The receipts at these places of the block, each with its path."""
         proofs = [

@@ -37,8 +37,12 @@ WAIT_MS_MAX = 60_000
 PURPOSE_CHARS_MAX = 200
 # More keys than these are proved on another thread: each costs about 0.2 ms.
 KEYS_ON_THE_LOOP_MAX = 8
+# More receipts than these, which cost some 10 µs each once their tree is there.
+PROOFS_ON_THE_LOOP_MAX = 64
 # Blocks whose receipts are kept for the callers that wait for the same blocks.
 RECENT_BLOCKS_MAX = 32
+# A block's receipts are hashed at about 3 µs each, a status is proved in 0.2 ms.
+RECEIPTS_PER_QUERY = 64
 
 
 class RegistryService(registry_pb2_grpc.RegistryServicer):
@@ -47,7 +51,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
     def __init__(self, api: Api, door: Door) -> None:
         self.api = api
         self._door = door
-        self._recent: dict[int, reply.BlockReceipts] = {}
+        self._recent: dict[int, asyncio.Task[reply.BlockReceipts]] = {}
 
     @answers
     async def Submit(
@@ -61,7 +65,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
                 f"1 to {ENTRIES_PER_CALL_MAX} entries a call, not {len(request.entries)}",
             )
         self.api.entry_rate.take(caller.member_id, len(request.entries), self.api.clock.monotonic_ms())
-        verdicts = await self._door.admit(request.entries)
+        verdicts = await self._door.admit(request.entries, caller.member_id)
         self.api.metrics.count_admissions(
             [(verdict.entry_id, verdict.code) for verdict in verdicts], self.api.clock.monotonic_ms()
         )
@@ -102,14 +106,20 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         deadline = asyncio.get_running_loop().time() + request.timeout_ms / 1_000
         with self.api.slots.hold(caller.member_id), self.api.feed.watch(pending.copy()) as watch:
             # Watching began before this look at the store, so no commit falls between the two.
-            for batch in self._committed_already(pending):
-                yield batch
+            for height, places in (await self._committed_already(pending)).items():
+                pending.difference_update(places)
+                block = await self._receipts(height)
+                # Long ago or a moment ago: reading a block and hashing its tree is work that a caller can ask for again
+                # and again, so one who asks for many is served at the pace of queries.
+                await self._pace(caller, 1 + len(block) // RECEIPTS_PER_QUERY)
+                yield await _batch(block, places.values())
             while pending and (told := await _places_before(watch, deadline)):
                 for height, places in told.items():
                     new = pending.intersection(places)
                     pending -= new
                     if new:
-                        yield self._receipts(height).batch(places[entry_id] for entry_id in new)
+                        block = await self._receipts(height)
+                        yield await _batch(block, [places[entry_id] for entry_id in new])
 
     @answers
     async def GetStatus(
@@ -220,25 +230,49 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         named = [key.receivable_id or key.fingerprint.value for key in keys]
         self.api.query_log.add(kind, caller.member_id, purpose, named)
 
-    def _committed_already(self, pending: set[bytes]) -> list[registry_pb2.ReceiptBatch]:
-        """Batches of the entries that are in the store, which are then pending no more."""
-        places: dict[int, list[int]] = {}
+    async def _committed_already(self, entry_ids: Collection[bytes]) -> dict[int, dict[bytes, int]]:
+        """Where those of the entries stand that are in the store, by height and entry, heights ascending."""
+        if len(entry_ids) <= KEYS_ON_THE_LOOP_MAX:
+            return self._locate(tuple(entry_ids))
+        return await asyncio.to_thread(self._locate, tuple(entry_ids))
+
+    def _locate(self, entry_ids: tuple[bytes, ...]) -> dict[int, dict[bytes, int]]:
+        found: dict[int, dict[bytes, int]] = {}
         with self.api.store.read() as snapshot:
-            for entry_id in list(pending):
+            for entry_id in entry_ids:
                 place = snapshot.locate_entry(entry_id)
                 if place is not None:
-                    places.setdefault(place[0], []).append(place[1])
-                    pending.discard(entry_id)
-        return [self._receipts(height).batch(places[height]) for height in sorted(places)]
+                    found.setdefault(place[0], {})[entry_id] = place[1]
+        return dict(sorted(found.items()))
 
-    def _receipts(self, height: int) -> reply.BlockReceipts:
-        known = self._recent.get(height)
-        if known is None:
-            with self.api.store.read() as snapshot:
-                known = self._recent[height] = reply.BlockReceipts(snapshot, height)
-            if len(self._recent) > RECENT_BLOCKS_MAX:
-                del self._recent[next(iter(self._recent))]
-        return known
+    async def _receipts(self, height: int) -> reply.BlockReceipts:
+        """The receipts of a block, built on another thread, and once for all who wait for a recent one."""
+        building = self._recent.get(height)
+        if building is None:
+            building = asyncio.create_task(asyncio.to_thread(self._build_receipts, height))
+            if height > self.api.feed.height - RECENT_BLOCKS_MAX:
+                self._recent[height] = building
+                if len(self._recent) > RECENT_BLOCKS_MAX:
+                    del self._recent[min(self._recent)]
+        # Whoever leaves must not take it away from the others.
+        return await asyncio.shield(building)
+
+    def _build_receipts(self, height: int) -> reply.BlockReceipts:
+        with self.api.store.read() as snapshot:
+            return reply.BlockReceipts(snapshot, height)
+
+    async def _pace(self, caller: Member, queries: int) -> None:
+        """Take so many queries from the caller's allowance, and wait for as long as it is overdrawn."""
+        overdrawn_ms = self.api.query_rate.overdraw(caller.member_id, queries, self.api.clock.monotonic_ms())
+        if overdrawn_ms:
+            await asyncio.sleep(overdrawn_ms / 1_000)
+
+
+async def _batch(block: reply.BlockReceipts, indexes: Collection[int]) -> registry_pb2.ReceiptBatch:
+    """Receipts with their proofs; on another thread when there are many."""
+    if len(indexes) <= PROOFS_ON_THE_LOOP_MAX:
+        return block.batch(indexes)
+    return await asyncio.to_thread(block.batch, indexes)
 
 
 async def _places_before(watch: EntryWatch, deadline: float) -> dict[int, dict[bytes, int]]:

@@ -143,7 +143,7 @@ class PeerTalk:
         """Pass on what a peer said; waits when too much of this peer's is not handled yet."""
         match message:
             case EntriesGossiped(entries):
-                self._door.offer(entries)
+                self._door.offer(entries, peer)
             case HeightClaimed(height):
                 self._sync.claim(peer, height)
             case ValueWanted(height, block_hash):
