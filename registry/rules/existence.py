@@ -20,7 +20,18 @@ from ..operations.governance import Role
 from ..parts import after_dilution, with_dispute, without_dispute
 from ..receivable import UNCONFIRMED, Confirmation, ConfirmationKind, Part, Phase, Receivable
 from ..state import DeliveryUse, Namespace
-from .judgement import Judgement, Party, Rule, debtor_of, held_part, live_receivable, positive
+from .disposal import DAY_MS
+from .judgement import (
+    Judgement,
+    Party,
+    Rule,
+    debtor_of,
+    held_part,
+    known_receivable,
+    live_receivable,
+    positive,
+    similar_key,
+)
 
 
 def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> bytes:
@@ -90,6 +101,10 @@ def _check_dates(judgement: Judgement, operation: RegisterReceivable) -> None:
             Code.TENOR,
             f"due {tenor_days} days after issue; allowed are 0 to {judgement.policy.tenor_max_days}",
         )
+    # One day of grace: the issuer's calendar may be ahead of UTC. A later date would make a future receivable look live and
+    # stretch the tenor.
+    if operation.issue_date > judgement.time_ms // DAY_MS + 1:
+        raise RuleViolation(Code.TENOR, "the invoice is issued in the future")
 
 
 def _check_schedule(operation: RegisterReceivable) -> None:
@@ -137,8 +152,10 @@ def _check_fingerprints(judgement: Judgement, operation: RegisterReceivable) -> 
         raise RuleViolation(Code.DUPLICATE_DELIVERY, "one delivery is named twice")
     for delivery in deliveries:
         use = state.get(Namespace.DELIVERY, delivery.fingerprint)
-        # The quantity stated first stands: a later registration cannot enlarge the document to make room for itself.
-        available = delivery.document_quantity if use is None else use.document_quantity - use.consumed
+        # The smallest quantity that anybody stated stands: a document is not enlarged to make room, neither by a later
+        # registration nor by a first one made for this purpose.
+        stated = delivery.document_quantity
+        available = stated if use is None else max(0, min(stated, use.document_quantity) - use.consumed)
         if delivery.quantity > available:
             raise RuleViolation(
                 Code.DUPLICATE_DELIVERY,
@@ -151,18 +168,25 @@ def _claim_fingerprints(judgement: Judgement, operation: RegisterReceivable, ide
     state, place = judgement.state, judgement.place(identifier)
     for kind, value in operation.fingerprints.strong():
         state.put(Namespace.FINGERPRINT, bytes([kind]) + value, place)
-    similar = state.get(Namespace.SIMILAR, operation.fingerprints.similar) or ()
-    # Those behind the last one listed have as many to look at as a taker can name, and no more.
-    if len(similar) < limits.SUSPICIONS_MAX:
-        state.put(Namespace.SIMILAR, operation.fingerprints.similar, (*similar, identifier))
+    key = similar_key(operation.exporter, operation.debtor_reference, operation.fingerprints.similar)
+    similar: tuple[bytes, ...] = state.get(Namespace.SIMILAR, key) or ()
+    if len(similar) >= limits.SUSPICIONS_MAX:
+        # One more could not be listed, and its taker would never be told of the others behind it.
+        raise RuleViolation(
+            Code.LIMIT_REACHED,
+            f"{len(similar)} receivables have the same parties, amount and due date already",
+            collided_with=known_receivable(judgement, similar[0]).place,
+        )
+    state.put(Namespace.SIMILAR, key, (*similar, identifier))
     for delivery in operation.fingerprints.deliveries:
         use = state.get(Namespace.DELIVERY, delivery.fingerprint) or DeliveryUse(
             delivery.document_quantity, 0, place
         )
+        smallest = min(use.document_quantity, delivery.document_quantity)
         state.put(
             Namespace.DELIVERY,
             delivery.fingerprint,
-            replace(use, consumed=use.consumed + delivery.quantity),
+            replace(use, document_quantity=smallest, consumed=use.consumed + delivery.quantity),
         )
 
 
