@@ -186,10 +186,9 @@ class Driver:
                 self._set_timer(state, kind)
         if state.rules.awaits_own_value:
             self._effects.append(RequestValue(state.height, state.rules.round))
-        for block_hash in state.wanted_values():
-            value = state.values.get(block_hash)
-            if value is not None and value.valid is None:
-                self._effects.append(ValidateValue(state.height, block_hash, value.payload))
+        state.values.forget_questions()
+        for block_hash, value in state.values.unasked(state.judged_values()):
+            self._effects.append(ValidateValue(state.height, block_hash, value.payload))
         self._repeat_all(state, state.rules.round)
         return self._effects
 
@@ -432,7 +431,7 @@ class Driver:
 
     def _ask_for_values(self, state: HeightState) -> None:
         """Have the host judge what a rule waits for, and fetch what a quorum names and we lack."""
-        for block_hash, value in state.values.unasked(state.wanted_values()):
+        for block_hash, value in state.values.unasked(state.judged_values()):
             self._effects.append(ValidateValue(state.height, block_hash, value.payload))
         # A proposal's value normally follows it at once; a quorum means that it has passed us by.
         self._need_missing(state, state.quorum_values())

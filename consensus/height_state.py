@@ -19,6 +19,7 @@ from .round_state import (
     PrevoteQuorum,
     Reproposal,
     RoundState,
+    Step,
     ValueCertified,
 )
 from .tally import VoteBook
@@ -111,8 +112,19 @@ class HeightState:
                 claimed[held.proposal.block_hash] = None
         return claimed
 
+    def judged_values(self) -> dict[BlockHash, None]:
+        """The values whose validity a rule asks for now: named by a quorum, or proposed before our prevote (L22, L28).
+
+        After it, a proposal of this round is judged only if L36 or L49 comes to need it, or a later round proposes it again:
+        executing what came too late would keep a slow node from being in time the next time.
+        """
+        judged = self.quorum_values()
+        if self.rules.step in (Step.NEW_HEIGHT, Step.PROPOSE):
+            judged |= self.wanted_values()
+        return judged
+
     def wanted_values(self) -> dict[BlockHash, None]:
-        """The values that a rule waits for now: proposed in this round, or named by a quorum."""
+        """The values to have and to keep now: proposed in this round, or named by a quorum."""
         wanted = self.quorum_values()
         held = self.proposals.get(self.rules.round)
         if held is not None and held.timely is not False:

@@ -60,20 +60,22 @@ def judge_start(facts: StartFacts) -> StartRule:
     # the height after it. Once `highest + 1` and one more are decided, nothing we ever signed can matter.
     highest = max(store, facts.certified_by_peers)
     unknown_past = highest + 1 if signed is None else max(highest + 1, signed.height)
-    if signed is not None and signed.height > store + 1 and (journal is None or journal <= store + 1):
-        return ObserveOnly(
-            unknown_past,
-            f"this key has signed at height {signed.height} but the store ends at {store}: restored from a backup",
-        )
     if journal is None:
         if highest == 0 and (signed is None or signed.height == 0):
             return NormalStart()  # a new node of a new chain: nothing has been signed anywhere
         return ObserveOnly(unknown_past, "the journal is missing beside a chain that exists")
-    if not store <= journal <= store + 1:
+    if journal > store + 1:
         return Refuse(
-            f"the journal is at height {journal} and the store ends at {store}: one of them is foreign or has lost "
-            "what it had acknowledged; restore the newer of both, or remove the journal to start as an observer"
+            f"the journal is at height {journal} and the store ends at {store}: the store is foreign or has lost blocks "
+            "that it had acknowledged; restore it, or remove the journal to start as an observer"
         )
+    if signed is not None and signed.height > journal:
+        return ObserveOnly(
+            unknown_past,
+            f"this key has signed at height {signed.height} but the journal ends at {journal}: restored from a backup",
+        )
+    # The journal may be any number of heights behind the store: a height in which this node said nothing, because its
+    # blocks came certified from a peer, leaves no durable record. The signer's file is the witness that it said nothing.
     if signed is None and store > 0:
         return ObserveOnly(unknown_past, "the signer file is missing beside a chain that exists")
     if facts.certified_by_peers > store + 1:

@@ -55,6 +55,11 @@ class ValuePool:
             del self._values[block_hash]
         return len(excess)
 
+    def forget_questions(self) -> None:
+        """After a replay: the host never got the questions that have no verdict, so they may be asked again."""
+        for value in self._values.values():
+            value.asked = value.valid is not None
+
     def unasked(self, wanted: Collection[BlockHash]) -> list[tuple[BlockHash, HeldValue]]:
         """The wanted values on which the host was not asked yet; marks them as asked."""
         found = [(key, value) for key, value in self._values.items() if key in wanted and not value.asked]

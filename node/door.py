@@ -1,7 +1,8 @@
 """The door of a node: submitted bytes become entries in the mempool, or a refusal with a stable code.
 
 Order of checks: size and form, chain, whether it is known already, signatures, rights, freshness, room in the mempool.
-Guarantees: exactly one verdict per submitted entry, in order. An entry that is in the mempool or committed is OK again, so
+Guarantees: what waits to be judged is bounded in entries and bytes, in all and for each member and peer that brings it.
+Exactly one verdict per submitted entry, in order. An entry that is in the mempool or committed is OK again, so
 that a caller can repeat a call of which it lost the answer. Decoding and signatures are judged on a thread of their own,
 all callers' entries together, so that the event loop goes on and 1,000 single submissions cost few hand-overs.
 Leaves to others: who may submit how much (`access`), the rules of the operations (the executor, in block order).
@@ -29,8 +30,14 @@ OVERLOADED = "OVERLOADED"
 
 # Entries judged in one hand-over: about 50 ms of work, so that a small submission does not wait long behind a large one.
 BATCH_ENTRIES_MAX = 256
-# Entries that wait to be judged, over all callers: some seconds of work.
+# What waits to be judged, over all callers: some seconds of work, and no more memory than the mempool may take.
 WAITING_ENTRIES_MAX = 10_000
+WAITING_BYTES_MAX = 64 * 1024 * 1024
+# The part of that room that one member may take up; that all peers may, so that half of it stays for this node's clients;
+# and that one peer may.
+MEMBER_SHARE = 2
+PEERS_SHARE = 2
+PEER_SHARE = 4
 RETRY_AFTER_MS = 1_000
 
 
@@ -45,12 +52,76 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class _Source:
+    """Who brings entries: a member that calls this node, or a peer that gossips."""
+
+    name: str
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Job:
-    """One caller's entries, and where their verdicts go."""
+    """One source's entries, and where their verdicts go."""
 
     raws: Sequence[bytes]
-    local: bool
+    entry_bytes: int
+    source: _Source
     done: asyncio.Future[list[Verdict]] | None  # None: nobody waits
+
+
+@dataclass(slots=True)
+class _Load:
+    """How much waits."""
+
+    entries: int = 0
+    entry_bytes: int = 0
+
+    def has_room_for(self, job: _Job, share: int = 1) -> bool:
+        """Whether the job fits beside what waits, within a part of the whole room."""
+        return (self.entries + len(job.raws)) * share <= WAITING_ENTRIES_MAX and (
+            self.entry_bytes + job.entry_bytes
+        ) * share <= WAITING_BYTES_MAX
+
+    def change(self, job: _Job, sign: int) -> None:
+        """Add the job (1) or take it away (-1)."""
+        self.entries += sign * len(job.raws)
+        self.entry_bytes += sign * job.entry_bytes
+
+
+class _WaitingRoom:
+    """The jobs that are not judged yet, in order, and what they weigh until they are settled."""
+
+    def __init__(self) -> None:
+        self.jobs: deque[_Job] = deque()
+        self.all = _Load()
+        self._peers = _Load()
+        self._by_source: dict[_Source, _Load] = {}
+
+    def admit(self, job: _Job) -> bool:
+        """Queue the job; False when its source has no room left."""
+        own = self._by_source.get(job.source, _Load())
+        if job.source.local:
+            fits = own.has_room_for(job, MEMBER_SHARE)
+        else:
+            fits = own.has_room_for(job, PEER_SHARE) and self._peers.has_room_for(job, PEERS_SHARE)
+        if not fits or not self.all.has_room_for(job):
+            return False
+        self._by_source[job.source] = own
+        self._change(job, 1)
+        self.jobs.append(job)
+        return True
+
+    def settled(self, job: _Job) -> None:
+        """A job has its verdicts: its room is free."""
+        self._change(job, -1)
+        if not self._by_source[job.source].entries:
+            del self._by_source[job.source]
+
+    def _change(self, job: _Job, sign: int) -> None:
+        self.all.change(job, sign)
+        self._by_source[job.source].change(job, sign)
+        if not job.source.local:
+            self._peers.change(job, sign)
 
 
 class Door:
@@ -70,27 +141,23 @@ class Door:
         self._mempool = mempool
         self._clock = clock
         self._admitted = admitted
-        self._jobs: deque[_Job] = deque()
-        self._waiting = 0
+        self._room = _WaitingRoom()
         self._posted = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="door")
 
-    async def admit(self, raws: Sequence[bytes]) -> list[Verdict]:
-        """One verdict per entry of a client of this node, in order."""
-        if self._waiting + len(raws) > WAITING_ENTRIES_MAX:
-            busy = f"{self._waiting} entries wait to be checked at this node"
-            return [Verdict(b"", OVERLOADED, busy, RETRY_AFTER_MS)] * len(raws)
+    async def admit(self, raws: Sequence[bytes], member: str) -> list[Verdict]:
+        """One verdict per entry of a member that calls this node, in order."""
         done: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
-        self._jobs.append(_Job(raws, True, done))
-        self._waiting += len(raws)
+        if not self._room.admit(_Job(raws, _size_of(raws), _Source(member, local=True), done)):
+            waiting = self._room.all
+            busy = f"{waiting.entries} entries of {waiting.entry_bytes} bytes wait to be checked at this node"
+            return [Verdict(b"", OVERLOADED, busy, RETRY_AFTER_MS)] * len(raws)
         self._posted.set()
         return await done
 
-    def offer(self, raws: Sequence[bytes]) -> None:
-        """Take what a peer gossips, if there is room; nobody is told. Half of the room stays for this node's clients."""
-        if self._waiting + len(raws) <= WAITING_ENTRIES_MAX // 2:
-            self._jobs.append(_Job(raws, False, None))
-            self._waiting += len(raws)
+    def offer(self, raws: Sequence[bytes], peer: str) -> None:
+        """Take what a peer gossips, if there is room; nobody is told."""
+        if raws and self._room.admit(_Job(raws, _size_of(raws), _Source(peer, local=False), None)):
             self._posted.set()
 
     async def run(self) -> None:
@@ -99,7 +166,7 @@ class Door:
         while True:
             await self._posted.wait()
             self._posted.clear()
-            while self._jobs:
+            while self._room.jobs:
                 jobs = self._next_jobs()
                 verdicts = await loop.run_in_executor(self._thread, self._judge_all, jobs)
                 self._settle(jobs, verdicts)
@@ -109,16 +176,17 @@ class Door:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _next_jobs(self) -> list[_Job]:
-        jobs = [self._jobs.popleft()]
+        waiting = self._room.jobs
+        jobs = [waiting.popleft()]
         entries = len(jobs[0].raws)
-        while self._jobs and entries + len(self._jobs[0].raws) <= BATCH_ENTRIES_MAX:
-            entries += len(self._jobs[0].raws)
-            jobs.append(self._jobs.popleft())
+        while waiting and entries + len(waiting[0].raws) <= BATCH_ENTRIES_MAX:
+            entries += len(waiting[0].raws)
+            jobs.append(waiting.popleft())
         return jobs
 
     def _settle(self, jobs: list[_Job], verdicts: list[list[Verdict]]) -> None:
         for job, answers in zip(jobs, verdicts, strict=True):
-            self._waiting -= len(job.raws)
+            self._room.settled(job)
             # A caller that has left does not take its verdicts; its entries are in all the same.
             if job.done is not None and not job.done.done():
                 job.done.set_result(answers)
@@ -135,7 +203,11 @@ class Door:
                 self._mempool,
                 self._clock.now_ms(),
             )
-            return [[judge.verdict(raw, job.local) for raw in job.raws] for job in jobs]
+            return [[judge.verdict(raw, job.source.local) for raw in job.raws] for job in jobs]
+
+
+def _size_of(raws: Sequence[bytes]) -> int:
+    return sum(len(raw) for raw in raws)
 
 
 @dataclass(frozen=True, slots=True)

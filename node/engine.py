@@ -236,6 +236,14 @@ class Engine:
             self._drain()
         self._syncing = syncing
 
+    @property
+    def knows_of_work(self) -> bool:
+        """Whether WorkArrived would change nothing now: this height has begun, and the next one looks for itself.
+
+        May be read from any thread: an entry that was in the mempool before this was read is seen when a height begins.
+        """
+        return self._work_told == self._height
+
     def status(self) -> EngineStatus:
         """Where the engine is."""
         floor = 0 if self._signer is None else self._signer.floor

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from consensus.certificate import Certificate, verify_certificate
@@ -59,11 +60,13 @@ class ExecutorSettings:
     """How much one block may take on."""
 
     node_id: NodeId
-    build_ms: int = 50
-    """How long a proposer fills its first block. Building, sending and executing must fit into the propose timeout, so
+    build_ms: int = 100
+    """How long a proposer works on its first block. Building, sending and executing must fit into the propose timeout, so
     the time adapts: less when an own block was not decided in its round, more when it was and there was more to take."""
-    build_ms_min: int = 10
-    build_ms_max: int = 200
+    build_ms_min: int = 20
+    build_ms_max: int = 400
+    operations_min: int = 100
+    """So many go into a block whatever the clock says: ordering a block costs every node about as much as these."""
     signature_threads: int = 2
 
 
@@ -224,11 +227,12 @@ class Executor:
 
     def _fill(self, execution: BlockExecution) -> tuple[tuple[Entry, ...], bool]:
         """Apply what waits, in the mempool's order, until the block is full; whether the time ran out before."""
-        started_ms = self._clock.monotonic_ms()
+        # Half of the time: to encode what has changed and to hash it into the tree takes as long as applying it did.
+        until_ms = self._clock.monotonic_ms() + self._build_ms // 2
         taken: list[Entry] = []
         entry_bytes = operations = 0
-        for entry in self._mempool.candidates(execution.height, limits.BLOCK_ENTRIES_MAX):
-            if self._clock.monotonic_ms() - started_ms >= self._build_ms:
+        for entry in islice(self._mempool.candidates(execution.height), limits.BLOCK_ENTRIES_MAX):
+            if operations >= self._settings.operations_min and self._clock.monotonic_ms() >= until_ms:
                 return tuple(taken), True
             entry_bytes += len(entry.raw)
             operations += len(entry.body.operations)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
@@ -122,26 +122,26 @@ class Mempool:
         """The decoded and verified entry of exactly these bytes, if it waits here."""
         return self._by_raw.get(raw)
 
-    def candidates(self, turn: int, entries_max: int) -> list[Entry]:
-        """Up to `entries_max` entries in the order in which a block should take them. They stay here until committed.
+    def candidates(self, turn: int) -> Iterator[Entry]:
+        """What waits now, in the order in which a block should take it. It stays here until committed.
 
-        The member with the fewest bytes so far goes next; `turn` (the height) shifts who is first among equals.
+        The member with the fewest bytes so far goes next; `turn` (the height) shifts who is first among equals. Each step
+        costs the same whatever waits behind it. For the thread that drops and commits: nothing else takes entries away.
         """
         with self._lock:
-            chosen: list[Entry] = []
-            members = sorted(self._waiting)
-            order = [(0, (place - turn) % len(members), member, 0) for place, member in enumerate(members)]
-            heapq.heapify(order)
-            while order and len(chosen) < entries_max:
-                taken_bytes, rank, member, position = order[0]
-                waiting = self._waiting[member]
-                entry = waiting.entries[waiting.sequences[position]]
-                chosen.append(entry)
-                if position + 1 < len(waiting.sequences):
-                    heapq.heapreplace(order, (taken_bytes + len(entry.raw), rank, member, position + 1))
-                else:
-                    heapq.heappop(order)
-            return chosen
+            waiting = {member: tuple(held.sequences) for member, held in self._waiting.items()}
+        members = sorted(waiting)
+        order = [(0, (place - turn) % len(members), member, 0) for place, member in enumerate(members)]
+        heapq.heapify(order)
+        while order:
+            taken_bytes, rank, member, position = order[0]
+            sequences = waiting[member]
+            entry = self._waiting[member].entries[sequences[position]]
+            if position + 1 < len(sequences):
+                heapq.heapreplace(order, (taken_bytes + len(entry.raw), rank, member, position + 1))
+            else:
+                heapq.heappop(order)
+            yield entry
 
     def drop(self, entry_id: bytes, code: Code, message: str) -> None:
         """Let go of an entry that no block can hold; `committed` will tell."""

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio as health_aio
 from structlog.typing import FilteringBoundLogger
 
 from consensus.evidence import Equivocation
@@ -210,7 +209,6 @@ class RunningNode:
         config, genesis = self._parts.config, self._parts.genesis
         pinned = {node.tls_certificate_der: node.node_id for node in genesis.nodes}
         peer_service = PeerService(pinned, self._talk, self._parts.store, self._metrics, self._parts.logger)
-        self._health = health_aio.HealthServicer()
         api = self._make_api()
         operators = frozenset(node.member for node in genesis.nodes)
         self._operator_server = OperatorServer(
@@ -218,13 +216,12 @@ class RunningNode:
         )
         try:
             self._peer_server = peer_server(config.peer_listen, self._parts.identity, pinned, peer_service)
-            self._api_server = api_server(
+            self._api_server, self._health = api_server(
                 config.api_listen,
                 self._parts.identity,
                 config.limits,
                 RegistryService(api, self._door),
                 LedgerService(api, self.engine_status, operators),
-                self._health,
             )
         except BaseException:
             self._operator_server.close()
@@ -259,7 +256,8 @@ class RunningNode:
 
     def _entries_admitted(self) -> None:
         """The door has put entries into the mempool."""
-        self._engine_thread.post(WorkArrived())
+        if not self._engine.knows_of_work:
+            self._engine_thread.post(WorkArrived())
         self._talk.gossip_soon()
 
     async def _watch_engine(self) -> None:
@@ -270,9 +268,10 @@ class RunningNode:
 
     # -- Sync's side of the engine ----------------------------------------------------------------------------------
 
-    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> None:
-        """Check and commit a fetched block."""
-        await self._engine_thread.call(lambda: self._engine.apply_certified_block(payload, certificate))
+    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> bool:
+        """Check and commit a fetched block; whether it was lacking."""
+        apply = self._engine.apply_certified_block
+        return await self._engine_thread.call(lambda: apply(payload, certificate)) is not None
 
     async def set_syncing(self, syncing: bool) -> None:
         """Sign nothing while syncing."""

@@ -15,11 +15,11 @@ import uvicorn
 from fastapi import FastAPI
 from grpc import aio
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio as health_aio
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from node.api.ledger_service import LedgerService
+from node.api.public_services import PublicHealth, PublicReflection, public_slots
 from node.api.registry_service import RegistryService
 from node.config import Address, Limits
 from node.peering.peer_service import PeerService
@@ -69,9 +69,8 @@ def api_server(
     limits: Limits,
     registry_service: RegistryService,
     ledger_service: LedgerService,
-    health: health_aio.HealthServicer,
-) -> aio.Server:
-    """The server for members. Raises PortInUse."""
+) -> tuple[aio.Server, PublicHealth]:
+    """The server for members, and where its health is set. Raises PortInUse."""
     server = aio.server(
         options=[
             *_COMMON_OPTIONS,
@@ -83,6 +82,8 @@ def api_server(
     )
     registry_pb2_grpc.add_RegistryServicer_to_server(registry_service, server)
     ledger_pb2_grpc.add_LedgerServicer_to_server(ledger_service, server)
+    slots = public_slots()
+    health = PublicHealth(slots)
     add_HealthServicer_to_server(health, server)
     names = [
         registry_pb2.DESCRIPTOR.services_by_name["Registry"].full_name,
@@ -90,9 +91,12 @@ def api_server(
         health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
         reflection.SERVICE_NAME,
     ]
-    reflection.enable_server_reflection(names, server)
+    # Generated without types.
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+        PublicReflection(names, slots), server
+    )
     _listen(server, address, api_server_credentials(identity), "listen.api")
-    return server
+    return server, health
 
 
 def _listen(server: aio.Server, address: Address, credentials: grpc.ServerCredentials, key: str) -> None:

@@ -68,7 +68,11 @@ def make_token(
     token = Token(TOKEN_VERSION, member, key.public_key, node_id, issued_ms, issued_ms + life_ms)
     body = pack(_TOKEN.encode(token, "token"))
     signed = pack((body, key.sign(Tag.ACCESS_TOKEN + body)))
-    return SCHEME + base64.urlsafe_b64encode(signed).rstrip(b"=").decode("ascii")
+    return SCHEME + _as_text(signed)
+
+
+def _as_text(signed: bytes) -> str:
+    return base64.urlsafe_b64encode(signed).rstrip(b"=").decode("ascii")
 
 
 def decode_token(value: str) -> SignedToken:
@@ -82,6 +86,8 @@ def decode_token(value: str) -> SignedToken:
         signed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedEntry("is not base64url", path="token") from error
+    if _as_text(signed) != text:
+        raise MalformedEntry("is not the one base64url form of its bytes", path="token")
     parts = unpack(signed, TOKEN_CHARS_MAX)
     if type(parts) is not tuple or len(parts) != 2 or type(parts[0]) is not bytes:
         raise MalformedEntry("must be an array of a body and its signature", path="token")

@@ -12,9 +12,9 @@ Every failure is `MalformedEntry` with the path of the field.
 from __future__ import annotations
 
 import itertools
+import reprlib
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, TypeVar
 from unicodedata import ucd_3_2_0
 
@@ -22,6 +22,7 @@ import msgpack
 
 from .errors import MalformedEntry
 from .limits import AMOUNT_MAX, ARRAY_ITEMS_MAX, NESTING_DEPTH_MAX
+from .struct_code import CALL, Inline, decoder, encoder
 
 T = TypeVar("T")
 T_co = TypeVar("T_co")
@@ -54,7 +55,7 @@ def unpack(data: bytes, bytes_max: int) -> Any:
             max_array_len=min(len(data), ARRAY_ITEMS_MAX),
             max_map_len=0,
         )
-    except (ValueError, msgpack.UnpackException) as error:
+    except (ValueError, RecursionError, msgpack.UnpackException) as error:
         raise MalformedEntry(f"not canonical msgpack: {type(error).__name__}") from error
     _check_vocabulary((raw,), NESTING_DEPTH_MAX)
     if pack(raw) != data:
@@ -104,6 +105,10 @@ class Uint:
 
     encode = decode
 
+    def inline(self) -> tuple[Inline, Inline]:
+        allowed = Inline(f"type({{x}}) is int and {self.low} <= {{x}} <= {self.high}")
+        return allowed, allowed
+
 
 class Flag:
     """A truth value, as the integer 0 or 1."""
@@ -117,6 +122,11 @@ class Flag:
         if type(value) is not bool:
             raise MalformedEntry("must be True or False", path=path)
         return int(value)
+
+    def inline(self) -> tuple[Inline, Inline]:
+        return Inline("type({x}) is int and 0 <= {x} <= 1", "{x} == 1"), Inline(
+            "type({x}) is bool", "int({x})"
+        )
 
 
 class Text:
@@ -144,6 +154,11 @@ class Text:
 
     encode = decode
 
+    def inline(self) -> tuple[Inline, Inline]:
+        size = f"{self.low} <= len({{x}}) <= {self.high}"
+        allowed = Inline(f"type({{x}}) is str and {size} and {{x}}.isascii() and {{x}}.isprintable()")
+        return allowed, allowed
+
 
 class Bytes:
     """A byte string of exactly `size` bytes."""
@@ -159,6 +174,10 @@ class Bytes:
         return raw
 
     encode = decode
+
+    def inline(self) -> tuple[Inline, Inline]:
+        allowed = Inline(f"type({{x}}) is bytes and len({{x}}) == {self.size}")
+        return allowed, allowed
 
 
 class Blob:
@@ -176,6 +195,10 @@ class Blob:
 
     encode = decode
 
+    def inline(self) -> tuple[Inline, Inline]:
+        allowed = Inline(f"type({{x}}) is bytes and len({{x}}) <= {self.high}")
+        return allowed, allowed
+
 
 class Choice(Generic[E]):
     """One member of an IntEnum, by its number."""
@@ -188,13 +211,18 @@ class Choice(Generic[E]):
         member = self._by_number.get(raw) if type(raw) is int else None
         if member is None:
             known = ", ".join(f"{int(m)} {m.name}" for m in self.enum)
-            raise MalformedEntry(f"unknown value {raw!r}; known are {known}", path=path)
+            raise MalformedEntry(f"unknown value {reprlib.repr(raw)}; known are {known}", path=path)
         return member
 
     def encode(self, value: E, path: str) -> int:
         if not isinstance(value, self.enum):
             raise MalformedEntry(f"must be a {self.enum.__name__}", path=path)
         return int(value)
+
+    def inline(self) -> tuple[Inline, Inline]:
+        return Inline("type({x}) is int and {x} in {c}", "{c}[{x}]", self._by_number), Inline(
+            "type({x}) is {c}", "int({x})", self.enum
+        )
 
 
 class Items(Generic[T]):
@@ -225,6 +253,11 @@ class Items(Generic[T]):
         self._check_raw(raw, path)
         return raw
 
+    def inline(self) -> tuple[Inline, Inline]:
+        """Most arrays are empty."""
+        value = CALL if self.low else "() if {x} == () else " + CALL
+        return Inline("", value, self.decode), Inline("", value, self.encode)
+
     def _check_raw(self, raw: tuple[Any, ...], path: str) -> None:
         if not self.low <= len(raw) <= self.high:
             raise MalformedEntry(f"has {len(raw)} items, allowed are {self.low} to {self.high}", path=path)
@@ -253,41 +286,46 @@ class Optional_(Generic[T]):
     def encode(self, value: T | None, path: str) -> tuple[object, ...]:
         return () if value is None else (self.item.encode(value, path),)
 
+    def inline(self) -> tuple[Inline, Inline]:
+        return (
+            Inline("", "None if {x} == () else " + CALL, self.decode),
+            Inline("", f"() if {{x}} is None else ({CALL},)", self.item.encode),
+        )
+
 
 class Struct(Generic[T]):
     """A frozen dataclass as an array of fixed arity, one shape per field, in the order given."""
 
+    decode: Callable[[object, str], T]
+    encode: Callable[[T, str], tuple[object, ...]]
+
     def __init__(self, build: Callable[..., T], fields: Mapping[str, Shape[Any]]) -> None:
         self.build = build
         self.fields: tuple[tuple[str, Shape[Any]], ...] = tuple(fields.items())
-        self._names = tuple(fields)
-        self._decoders = tuple(shape.decode for shape in fields.values())
-        self._encoders = tuple(shape.encode for shape in fields.values())
-        # One call for all fields; for a single field it would give the bare value, so that one is asked for twice.
-        self._values_of = attrgetter(*self._names, self._names[0])
+        names = tuple(fields)
+        inline = [_inline(shape) for shape in fields.values()]
+        self.decode = decoder(names, [each[0] for each in inline], build, self._decode)
+        self.encode = encoder(names, [each[1] for each in inline], self._encode)
 
-    def decode(self, raw: object, path: str) -> T:
-        if type(raw) is not tuple or len(raw) != len(self._names):
-            raise MalformedEntry(f"must be an array of {len(self._names)} items", path=path)
+    def _decode(self, raw: object, path: str) -> T:
+        if type(raw) is not tuple or len(raw) != len(self.fields):
+            raise MalformedEntry(f"must be an array of {len(self.fields)} items", path=path)
         try:
             return self.build(
-                *[
-                    decode(item, name)
-                    for decode, item, name in zip(self._decoders, raw, self._names, strict=True)
-                ]
+                *[shape.decode(item, name) for (name, shape), item in zip(self.fields, raw, strict=True)]
             )
         except MalformedEntry as error:
             raise error.inside(path) from None
 
-    def encode(self, value: T, path: str) -> tuple[object, ...]:
+    def _encode(self, value: T, path: str) -> tuple[object, ...]:
         try:
-            return tuple(
-                [
-                    encode(item, name)
-                    for encode, item, name in zip(
-                        self._encoders, self._values_of(value), self._names, strict=False
-                    )
-                ]
-            )
+            return tuple([shape.encode(getattr(value, name), name) for name, shape in self.fields])
         except MalformedEntry as error:
             raise error.inside(path) from None
+
+
+def _inline(shape: Shape[Any]) -> tuple[Inline, Inline]:
+    """How a shape decodes and encodes in place: a shape without words of its own is called."""
+    if isinstance(shape, Uint | Flag | Text | Bytes | Blob | Choice | Items | Optional_):
+        return shape.inline()
+    return Inline("", CALL, shape.decode), Inline("", CALL, shape.encode)

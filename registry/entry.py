@@ -7,6 +7,7 @@ same entry, whoever signed twice.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
@@ -71,7 +72,7 @@ class _AnyOperation:
         code, fields = raw
         kind = TYPE_BY_CODE.get(code) if type(code) is int else None
         if kind is None:
-            raise MalformedEntry(f"unknown operation type {code!r}", path=path)
+            raise MalformedEntry(f"unknown operation type {reprlib.repr(code)}", path=path)
         try:
             operation: Operation = kind.shape.decode(fields, kind.name)
         except MalformedEntry as error:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Final
 
-from .identifiers import MemberId
+from .identifiers import BadIdentifier, MemberId, parse_member_id
 from .signing import Tag, digest
 
 FINGERPRINT_BYTES: Final = 32
@@ -128,8 +128,23 @@ class FingerprintKey:
         return f"FingerprintKey(epoch={self.epoch})"
 
     def debtor(self, identifier: str) -> bytes:
-        """The keyed reference of a debtor: `lei:...`, `uscc:...` or `<country>:<register number>`."""
-        return self._keyed(FingerprintKind.DEBTOR, unicodedata.normalize("NFKC", identifier).strip().upper())
+        """The keyed reference of a debtor: `lei:...`, `uscc:...` or `<country>:<register number>`.
+
+        The number is normalised like an invoice's: a debtor written in two ways would let one invoice be registered twice.
+        Raises BadIdentifier on wrong check digits, an unknown scheme or a number without content.
+        """
+        scheme, separator, number = unicodedata.normalize("NFKC", identifier).partition(":")
+        scheme = scheme.strip().upper()
+        if scheme in ("LEI", "USCC"):
+            number = "".join(char for char in number.upper() if char.isalnum())
+            parse_member_id(f"{scheme.lower()}:{number}")
+        elif separator and len(scheme) == 2 and scheme.isascii() and scheme.isalpha():
+            number = normalise_number(number)
+        else:
+            number = ""
+        if not number:
+            raise BadIdentifier(f"{identifier!r} must be lei:NUMBER, uscc:NUMBER or COUNTRY:REGISTER-NUMBER")
+        return self._keyed(FingerprintKind.DEBTOR, scheme, number)
 
     def invoice(
         self, assignor: MemberId, debtor_reference: bytes, invoice_number: str, issue_year: int | None

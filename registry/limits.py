@@ -9,7 +9,7 @@ TIME_MS_MAX: Final = 253_402_300_799_999  # 9999-12-31: later dates do not print
 DAY_MAX: Final = 2_932_896  # 9999-12-31 as days since 1970-01-01
 HEIGHT_MAX: Final = 2**53  # exact in JSON readers that use doubles
 
-NESTING_DEPTH_MAX: Final = 8  # deepest legal entry has 6 levels
+NESTING_DEPTH_MAX: Final = 8  # the deepest legal entry, with deliveries, has 7 levels
 # A block has the longest array. Msgpack reserves memory for the items that an array announces, at each level of nesting.
 ARRAY_ITEMS_MAX: Final = 5_000
 ENTRY_BYTES_MAX: Final = 1 << 20  # 1,000 operations of about 600 bytes, with room

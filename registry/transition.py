@@ -118,7 +118,7 @@ class BlockExecution:
         self.policy = policy_at(self._state, self.height)
         if self.policy != self._state.policy():
             self._state.put(Namespace.POLICY, SINGLETON, self.policy)
-        _expire(self._state, self.height, time_ms)
+        expire_due(self._state, self.height, time_ms)
 
     def apply(self, entry: Entry) -> Receipt:
         """Judge one entry, whose signatures are verified. Raises EntryRefused and changes nothing if it may not be here."""
@@ -228,8 +228,6 @@ def check_links(tip: ChainTip, header: Header) -> None:
 
 def compare_headers(stated: Header, expected: Header) -> None:
     """Raises BlockInvalid naming the first field that differs."""
-    if stated == expected:
-        return
     for field in fields(Header):
         left, right = getattr(stated, field.name), getattr(expected, field.name)
         if left != right:
@@ -255,26 +253,46 @@ def judge_entry(
     check_freshness(state, entry, time_ms)
     body = entry.body
     state.put(Namespace.WINDOW, body.submitter.encode(), state.window(body.submitter).add(body.sequence))
+    results, failed = judge_operations(state, policy, chain_id, height, time_ms, entry, entry_index, signers)
+    outcome = _outcome_of(results)
+    return Receipt(RECEIPT_VERSION, height, entry_index, entry.entry_id, outcome, failed, results)
+
+
+def judge_operations(
+    state: WorkingState,
+    policy: Policy,
+    chain_id: bytes,
+    height: int,
+    time_ms: int,
+    entry: Entry,
+    entry_index: int,
+    signers: frozenset[str],
+) -> tuple[tuple[Result, ...], int | None]:
+    """One result per operation, with their effects in `state`, and the index at which an atomic entry failed.
+
+    The door is not asked: a preflight tells a party what the rules would say before everyone has signed.
+    """
     start = state.savepoint()
     keys = frozenset(signature.public_key for signature in entry.signatures)
     results: list[Result] = []
-    failed: int | None = None
-    for index, operation in enumerate(body.operations):
+    operations = entry.body.operations
+    for index, operation in enumerate(operations):
         judgement = Judgement(
             state, policy, chain_id, height, time_ms, entry.entry_id, entry_index, index, signers, keys
         )
         result = judge_operation(judgement, operation)
         results.append(result)
-        if result.code is not Code.OK and body.mode is Mode.ATOMIC:
+        if result.code is not Code.OK and entry.body.mode is Mode.ATOMIC:
             state.roll_back(start)
-            failed = index
-            results = _withhold(results, len(body.operations))
-            break
-    refused = sum(result.code is not Code.OK for result in results)
-    outcome = (
-        Outcome.APPLIED if refused == 0 else Outcome.REFUSED if refused == len(results) else Outcome.PARTLY
-    )
-    return Receipt(RECEIPT_VERSION, height, entry_index, entry.entry_id, outcome, failed, tuple(results))
+            return _withhold(results, len(operations)), index
+    return tuple(results), None
+
+
+def _outcome_of(results: tuple[Result, ...]) -> Outcome:
+    applied = sum(result.code is Code.OK for result in results)
+    if applied == len(results):
+        return Outcome.APPLIED
+    return Outcome.PARTLY if applied else Outcome.REFUSED
 
 
 def judge_operation(judgement: Judgement, operation: Operation) -> Result:
@@ -288,14 +306,17 @@ def judge_operation(judgement: Judgement, operation: Operation) -> Result:
     return Result(Code.OK, subject, None, tuple(judgement.flags))
 
 
-def _withhold(results: list[Result], operation_count: int) -> list[Result]:
+def _withhold(results: list[Result], operation_count: int) -> tuple[Result, ...]:
     """An atomic entry that failed: only the failing operation has a refusal, the others were not applied."""
-    not_applied = Result(Code.NOT_APPLIED, b"", None, ())
-    failing = results[-1]
-    return [not_applied] * (len(results) - 1) + [failing] + [not_applied] * (operation_count - len(results))
+    not_applied = (Result(Code.NOT_APPLIED, b"", None, ()),)
+    return (
+        *(not_applied * (len(results) - 1)),
+        results[-1],
+        *(not_applied * (operation_count - len(results))),
+    )
 
 
-def _expire(state: WorkingState, height: int, time_ms: int) -> None:
+def expire_due(state: WorkingState, height: int, time_ms: int) -> None:
     """Liens and offers whose time has run out end before the block's first entry, a bounded number in each block."""
     for until_ms, receivable_id in state.reader.due(time_ms, limits.EXPIRIES_PER_BLOCK_MAX):
         record = state.receivable(receivable_id)

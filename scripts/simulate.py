@@ -4,7 +4,7 @@
     python -m scripts.simulate --scenario 16b --first 4711 --seeds 1 --trace
 
 Exit code 0: nothing found; 1: a seed failed, and the line to repeat it is printed. A failing seed belongs into
-tests/simulation/test_found_seeds.py.
+a test of its own, named after what it found.
 """
 
 from __future__ import annotations

@@ -33,16 +33,27 @@ def pay(
     identifier = parse_receivable(receivable)
 
     async def work(session: Session) -> None:
-        currency = (await session.status(identifier)).currency
+        summary = await session.status(identifier)
         payee = session.acting.member_id if holder is None else member_id_of(session.directory, holder)
         try:
             used_once = session.fingerprint_key.payment(bank, reference)
         except ValueError as error:
             raise InputError(f"--bank and --reference: {error}") from error
+        consenting: tuple[str, ...] = ()
+        if payee == session.acting.member_id and summary.pledged:
+            # Our own word cannot end a pledgee's security: it signs too.
+            liens = (await session.record(identifier)).liens
+            consenting = tuple(sorted({lien.pledgee for lien in liens if lien.pledgor == payee}))
         operation = RecordPayment(
-            identifier, session.acting.member_id, payee, amount_of(amount, currency), used_once
+            identifier,
+            session.acting.member_id,
+            payee,
+            amount_of(amount, summary.currency),
+            used_once,
+            consenting,
         )
-        await session.perform(Draft((operation,), (session.wallet(session.acting.name),)), currency=currency)
+        wallets = (session.wallet(session.acting.name), *(session.wallet(name) for name in consenting))
+        await session.perform(Draft((operation,), wallets), currency=summary.currency)
 
     in_session(Options(network, acting, node, timeout_s, as_json, "pay", dry_run), work)
 

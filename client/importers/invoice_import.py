@@ -228,10 +228,13 @@ class InvoiceImport:
         """Who must sign, and the operations that end this receivable, in order."""
         identifier, row = invoice.receivable_id, invoice.row
         held = {self._exporter.member_id: summary.outstanding}
-        if summary.assigned or summary.outstanding != row.amount:
+        pledgees: dict[str, set[str]] = {}
+        if summary.assigned or summary.pledged or summary.outstanding != row.amount:
             record = (await self._client.receivable(ById(identifier), purpose="import")).record
             assert record is not None, "its status was there"
             held = {MemberId(part.holder): part.amount for part in record.parts}
+            for lien in record.liens:
+                pledgees.setdefault(lien.pledgor, set()).add(lien.pledgee)
         holders = sorted(held)
         operations: list[Operation] = []
         signers = list(holders)
@@ -245,7 +248,11 @@ class InvoiceImport:
                 reference = self._fingerprint_key.payment(
                     IMPORT_BANK, f"{row.customer}/{row.invoice_number}/{row.settled_date}/{holder}"
                 )
-                operations.append(RecordPayment(identifier, holder, holder, held[holder], reference))
+                consenting = tuple(sorted(pledgees.get(holder, set())))
+                operations.append(
+                    RecordPayment(identifier, holder, holder, held[holder], reference, consenting)
+                )
+                signers += [MemberId(pledgee) for pledgee in consenting if pledgee not in signers]
         operations.append(Settle(identifier, tuple(holders), write_off=False))
         return tuple(signers), operations
 

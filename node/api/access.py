@@ -135,8 +135,7 @@ class RateLimit:
 
     def take(self, member: str, amount: int, now_ms: int) -> None:
         """Take `amount` from the member's bucket. Raises CallRefused with the time after which it will be there."""
-        left, at_ms = self._buckets.get(member, (float(self._per_second), now_ms))
-        left = min(float(self._per_second), left + (now_ms - at_ms) * self._per_second / 1_000)
+        left = self._left(member, now_ms)
         # A call larger than the whole bucket would never pass: it may empty a full one.
         if left < min(amount, self._per_second):
             missing = min(amount, self._per_second) - left
@@ -146,3 +145,13 @@ class RateLimit:
                 retry_after_ms=max(1, round(missing * 1_000 / self._per_second)),
             )
         self._buckets[member] = (left - amount, now_ms)
+
+    def overdraw(self, member: str, amount: int, now_ms: int) -> int:
+        """Take `amount` whatever is there; after how many ms that much will have flown in."""
+        left = self._left(member, now_ms) - amount
+        self._buckets[member] = (left, now_ms)
+        return max(0, round(-left * 1_000 / self._per_second))
+
+    def _left(self, member: str, now_ms: int) -> float:
+        left, at_ms = self._buckets.get(member, (float(self._per_second), now_ms))
+        return min(float(self._per_second), left + (now_ms - at_ms) * self._per_second / 1_000)

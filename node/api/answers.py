@@ -20,7 +20,7 @@ from registry.codec import unpack
 from registry.errors import MalformedEntry, StoreCorrupt
 from registry.fingerprints import FINGERPRINT_BYTES, FingerprintKind
 from registry.identifiers import ID_BYTES
-from registry.merkle.log import LeafTree, inclusion_proof_from
+from registry.merkle.log import LeafTree
 from registry.merkle.map import InclusionProof, encode_absence, encode_inclusion, prove
 from registry.operations.fields import MEMBER_ID
 from registry.receipt import Result
@@ -194,13 +194,13 @@ class BlockReceipts:
         self._tree = LeafTree(receipts)
         self._head = certified_header(snapshot, height)
 
+    def __len__(self) -> int:
+        return len(self._receipts)
+
     def batch(self, indexes: Iterable[int]) -> registry_pb2.ReceiptBatch:
         """The receipts at these places of the block, each with its path."""
-        size = len(self._receipts)
         proofs = [
-            registry_pb2.ReceiptProof(
-                receipt=self._receipts[index], path=inclusion_proof_from(self._tree, size, index)
-            )
+            registry_pb2.ReceiptProof(receipt=self._receipts[index], path=self._tree.inclusion_proof(index))
             for index in sorted(indexes)
         ]
         return registry_pb2.ReceiptBatch(head=self._head, receipts=proofs)

@@ -9,7 +9,7 @@ One event loop owns a feed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from node.status import CallCode, CallRefused
@@ -20,24 +20,23 @@ RETRY_AFTER_MS = 1_000
 
 
 class EntryWatch:
-    """One call's wait for its entries: heights at which some of them were committed, in order."""
+    """One call's wait for its entries: where those of them stand that were committed meanwhile."""
 
     def __init__(self) -> None:
-        self._heights: list[int] = []
+        self._places: dict[int, dict[bytes, int]] = {}
         self._told = asyncio.Event()
 
-    def tell(self, height: int) -> None:
-        """An entry that is waited for stands in the block of this height."""
-        if not self._heights or self._heights[-1] != height:
-            self._heights.append(height)
+    def tell(self, height: int, entry_id: bytes, index: int) -> None:
+        """An entry that is waited for stands in the block of this height at this place."""
+        self._places.setdefault(height, {})[entry_id] = index
         self._told.set()
 
-    async def next_heights(self) -> list[int]:
-        """The heights told since the last call, waiting for one. Raises CancelledError as every wait."""
+    async def next_places(self) -> dict[int, dict[bytes, int]]:
+        """What was told since the last call, by height and entry, waiting for some. Raises CancelledError as every wait."""
         await self._told.wait()
         self._told.clear()
-        heights, self._heights = self._heights, []
-        return heights
+        places, self._places = self._places, {}
+        return places
 
 
 class CommitFeed:
@@ -49,16 +48,16 @@ class CommitFeed:
         self._waited = 0
         self._risen = asyncio.Event()
 
-    def committed(self, height: int, entry_ids: Collection[bytes]) -> None:
-        """A block is on disk."""
+    def committed(self, height: int, entry_ids: Sequence[bytes]) -> None:
+        """A block with these entries, in its order, is on disk."""
         self.height = height
         # Everybody who waits holds this very event; the next ones wait for a new one.
         self._risen.set()
         self._risen = asyncio.Event()
         if self._watches:
-            for entry_id in entry_ids:
+            for index, entry_id in enumerate(entry_ids):
                 for watch in self._watches.get(entry_id, ()):
-                    watch.tell(height)
+                    watch.tell(height, entry_id, index)
 
     async def above(self, height: int) -> int:
         """The last committed height, once it is above `height`."""

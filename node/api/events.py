@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from node.api.visibility import may_see
 from node.ports import SnapshotPort, StorePort
 from pledgebook.v1 import registry_pb2
 from registry.block import decode_block
@@ -79,4 +80,4 @@ def _is_party(snapshot: SnapshotPort, identifier: bytes, caller: Member) -> bool
     if stored is None:
         return False
     record: Receivable = decode_value(Namespace.RECEIVABLE, stored)
-    return caller.member_id in record.parties() or caller.debtor_reference == record.debtor_reference
+    return may_see(caller, record)

@@ -1,26 +1,41 @@
 """How an entry would be judged now: the same functions as in a block, on the state after the last committed one.
 
-It is an answer about this moment and no promise: other entries may come first. Signatures that are missing or wrong are
-told, and the rules are judged all the same, so that a party can see what it is asked to sign.
+It is an answer about this moment and no promise: other entries may come first. An entry may come without any signature,
+so that a dry run hands no node an entry that it could use: the door then says MISSING_SIGNATURE, unless it would refuse the
+entry for another reason even when all had signed, and the rules are judged as if the parties that the operations name had.
+
+Guarantees: a verdict of the rules tells how much of a receivable is whose, so it is given only to a member that is itself a
+named party of every operation. While others who must sign have not, anybody can name them: until then the caller must also
+be one who may see the record of every receivable that the entry names. Whoever is not gets the door's verdict alone.
+Leaves to others: how much a member may ask, and the log of it (`registry_service`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from node.api.visibility import may_see
 from node.ports import StorePort
 from registry.admission import check_chain, check_freshness, check_right
-from registry.entry import Entry, Mode, decode_entry, verify_signatures
-from registry.errors import Code, EntryRefused
+from registry.entry import Entry, EntrySignature, verify_signatures
+from registry.errors import Code, EntryRefused, NotPermitted
+from registry.member import Member
+from registry.operations import Operation
+from registry.operations.governance import Role
 from registry.receipt import Result
-from registry.rules import Judgement
+from registry.rules import RULES
 from registry.state import WorkingState
-from registry.transition import judge_operation, policy_at
+from registry.transition import judge_operations, policy_at
+
+RULES_WITHHELD = (
+    "; the rules are judged only for a party of every operation that may see the records it names"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """The door's verdict, and one result per operation if the entry could be read, on the state at `height`."""
+    """The door's verdict and, where the caller may have them, one result per operation, on the state at `height`."""
 
     height: int
     door_code: str
@@ -28,46 +43,74 @@ class Preflight:
     results: tuple[Result, ...]
 
 
-def preflight(store: StorePort, chain_id: bytes, raw: bytes, now_ms: int) -> Preflight:
+def preflight(store: StorePort, chain_id: bytes, entry: Entry, caller: Member, now_ms: int) -> Preflight:
     """The door's verdict on an entry and the result of each operation, at the last committed height."""
     with store.read() as snapshot:
-        try:
-            entry = decode_entry(raw)
-        except EntryRefused as refused:
-            return Preflight(snapshot.height, str(refused.code), refused.message, ())
         state = WorkingState(snapshot)
         height = snapshot.height + 1
         code, message = str(Code.OK), ""
         try:
-            check_chain(entry, chain_id)
-            verify_signatures(entry)
-            check_right(state, entry, height)
-            check_freshness(state, entry, now_ms)
+            signers = _pass_door(state, entry, chain_id, height, now_ms)
         except EntryRefused as refused:
             code, message = str(refused.code), refused.message
-        results = _judge_operations(state, entry, chain_id, height, now_ms)
-        return Preflight(snapshot.height, code, message, tuple(results))
-
-
-def _judge_operations(
-    state: WorkingState, entry: Entry, chain_id: bytes, height: int, now_ms: int
-) -> list[Result]:
-    """One result per operation, as the receipt would have them."""
-    policy = policy_at(state, height)
-    signers = frozenset(signature.member for signature in entry.signatures)
-    keys = frozenset(signature.public_key for signature in entry.signatures)
-    results: list[Result] = []
-    for index, operation in enumerate(entry.body.operations):
-        judgement = Judgement(
-            state, policy, chain_id, height, now_ms, entry.entry_id, 0, index, signers, keys
+            signers = frozenset(_named_members(entry)) | {party.member for party in entry.signatures}
+            # What needs nobody else it could just as well submit.
+            if signers != {caller.member_id} and not _may_see_all(state, entry, caller):
+                return Preflight(snapshot.height, code, message + RULES_WITHHELD, ())
+        if not all(_is_named(operation, caller) for operation in entry.body.operations):
+            return Preflight(snapshot.height, code, message + RULES_WITHHELD, ())
+        results, _ = judge_operations(
+            state, policy_at(state, height), chain_id, height, now_ms, entry, 0, signers
         )
-        results.append(judge_operation(judgement, operation))
-        if results[-1].code is not Code.OK and entry.body.mode is Mode.ATOMIC:
-            return _withheld(results, len(entry.body.operations))
-    return results
+        return Preflight(snapshot.height, code, message, results)
 
 
-def _withheld(results: list[Result], operations: int) -> list[Result]:
-    """An atomic entry stops at the operation that fails, and nothing else of it is applied."""
-    nothing = Result(Code.NOT_APPLIED, b"", None, ())
-    return [nothing] * (len(results) - 1) + results[-1:] + [nothing] * (operations - len(results))
+def receivables_named(entry: Entry) -> list[bytes]:
+    """The receivables that the operations are about, each once."""
+    named = (getattr(operation, "receivable", None) for operation in entry.body.operations)
+    return list(dict.fromkeys(identifier for identifier in named if identifier is not None))
+
+
+def _pass_door(
+    state: WorkingState, entry: Entry, chain_id: bytes, height: int, now_ms: int
+) -> frozenset[str]:
+    """Who has signed. Raises EntryRefused, as the door does."""
+    check_chain(entry, chain_id)
+    verify_signatures(entry)
+    judged = entry if entry.signatures else _as_if_signed(state, entry, height)
+    signers = check_right(state, judged, height)
+    check_freshness(state, entry, now_ms)
+    if not entry.signatures:
+        raise NotPermitted(Code.MISSING_SIGNATURE, "nobody has signed")
+    return signers
+
+
+def _as_if_signed(state: WorkingState, entry: Entry, height: int) -> Entry:
+    """The entry with an empty signature under a present key of each named member: for the questions after signatures."""
+    signatures = []
+    for member_id in _named_members(entry):
+        member = state.member(member_id)
+        keys = [] if member is None else [key for key in member.keys if key.is_valid_at(height)]
+        if keys:
+            signatures.append(EntrySignature(member_id, keys[0].public_key, b""))
+    return replace(entry, signatures=tuple(signatures))
+
+
+def _named_members(entry: Entry) -> Iterable[str]:
+    """The submitter and the parties of the operations, each once."""
+    named = dict.fromkeys([entry.body.submitter])
+    for operation in entry.body.operations:
+        named |= dict.fromkeys(party.member for party in RULES[type(operation)].parties(operation))
+    return named
+
+
+def _is_named(operation: Operation, caller: Member) -> bool:
+    rule = RULES[type(operation)]
+    if rule.by_governance:
+        return Role.ASSOCIATION in caller.roles
+    return any(party.member == caller.member_id for party in rule.parties(operation))
+
+
+def _may_see_all(state: WorkingState, entry: Entry, caller: Member) -> bool:
+    records = (state.receivable(identifier) for identifier in receivables_named(entry))
+    return all(record is None or may_see(caller, record) for record in records)

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from structlog.typing import FilteringBoundLogger
 
 FLUSH_S = 0.25
-# One line of at most about 100 KB.
+# One line of about 100 KB, and as much again when the last query of it names a thousand keys.
 QUERIES_PER_LINE_MAX = 500
+KEYS_PER_LINE_MAX = 1_000
 SHOWN_HEX_CHARS = 64
 
 
@@ -25,12 +26,15 @@ class QueryLog:
     def __init__(self, logger: FilteringBoundLogger) -> None:
         self._logger = logger
         self._queries: list[tuple[str, str, str, list[str]]] = []
+        self._keys = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, kind: str, member: str, purpose: str, keys: Iterable[bytes]) -> None:
-        """Note one query: `status` or `record`, who asks, why, and for which ids or fingerprints."""
-        self._queries.append((kind, member, purpose, [key.hex()[:SHOWN_HEX_CHARS] for key in keys]))
-        if len(self._queries) >= QUERIES_PER_LINE_MAX:
+        """Note one query: `status`, `record` or `preflight`, who asks, why, and for which ids or fingerprints."""
+        shown = [key.hex()[:SHOWN_HEX_CHARS] for key in keys]
+        self._queries.append((kind, member, purpose, shown))
+        self._keys += len(shown)
+        if len(self._queries) >= QUERIES_PER_LINE_MAX or self._keys >= KEYS_PER_LINE_MAX:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
@@ -42,4 +46,4 @@ class QueryLog:
             self._timer = None
         if self._queries:
             self._logger.info("queries", queries=self._queries)
-            self._queries = []
+            self._queries, self._keys = [], 0

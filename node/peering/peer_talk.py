@@ -38,8 +38,9 @@ from node.peering.wire import Received as FromPeer
 from node.ports import Message
 from registry.block import RULES_VERSION
 
-# Under load entries wait this long for company: a frame a batch instead of one an entry.
-GOSSIP_DELAY_S = 0.004
+# Under load entries wait this long for company. A frame costs its sender and each receiver about as much as judging three
+# entries, and a block takes longer to be made than entries wait here.
+GOSSIP_DELAY_S = 0.025
 GOSSIP_BATCH_BYTES = 256 * 1024
 # An idle node says where it is this often, a busy one at most as often as the second figure.
 HEARTBEAT_S = 1.0
@@ -142,7 +143,7 @@ class PeerTalk:
         """Pass on what a peer said; waits when too much of this peer's is not handled yet."""
         match message:
             case EntriesGossiped(entries):
-                self._door.offer(entries)
+                self._door.offer(entries, peer)
             case HeightClaimed(height):
                 self._sync.claim(peer, height)
             case ValueWanted(height, block_hash):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -109,7 +109,7 @@ class PeerLink:
 
     async def fetch_blocks(
         self, from_height: int, count: int, timeout_s: float
-    ) -> AsyncIterator[ledger_pb2.CertifiedBlock]:
+    ) -> AsyncGenerator[ledger_pb2.CertifiedBlock, None]:
         """Certified blocks from this peer, as it claims. Raises grpc.aio.AioRpcError when it does not answer."""
         assert self._channel is not None, "the link runs before anybody fetches through it"
         method = self._channel.unary_stream(

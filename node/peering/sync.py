@@ -1,8 +1,13 @@
 """Catching up: a node that is behind fetches certified blocks from its peers, at start and at any time.
 
 Guarantees: what a peer says of its height decides only whom to ask; a block enters by its certificate alone, which the
-engine checks. A peer that does not deliver what it claims is not asked again for a while; one that delivers a false
-block for much longer. While blocks are fetched the engine signs nothing.
+engine checks. The engine falls silent only after certified blocks that it lacked have come and more are said to follow,
+and speaks again as soon as they fail to: a claim alone silences nobody. A peer that does not deliver what it claims is
+not asked again for a while, which doubles each time; one that delivers a false block for the longest while at once.
+
+Why a node may sign while it does not yet know whether it is behind: it signs only at its own next height, under the rules
+of consensus and its signer's memory, so that a vote there is safe whatever the others have decided. If they are further,
+it is useless, and that is all. Silence spares the disk; it protects nothing, and so nobody may be able to force it.
 Leaves to others: checking and committing (the engine, on its thread), the streams (`peers`).
 One event loop owns it.
 """
@@ -11,7 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Protocol
 
 from grpc import aio
@@ -22,6 +28,7 @@ from node.clock import Clock
 from node.peering.peer_service import FETCH_COUNT_MAX
 from node.peering.peers import PeerLink
 from node.telemetry import Metrics
+from pledgebook.v1 import ledger_pb2
 from registry.errors import BadSignature, BlockInvalid
 
 # One height ahead is the normal state of a peer that decided a moment earlier.
@@ -31,15 +38,23 @@ STUCK_MS = 2_000
 # Peers run ahead for a moment under load; a node that catches up by itself within this time is not behind.
 GRACE_S = 0.1
 CHECK_S = 0.25
+# Of one call; the time for applying its blocks is part of it.
 FETCH_TIMEOUT_S = 30.0
-SILENT_FOR_MS = 5_000
+# For the next block of a call: a whole one over a slow line, and what a liar can cost before its pause.
+BLOCK_TIMEOUT_S = 2.0
+# One lacking block is the normal state of a moment; the second shows that the others have gone on without us.
+SILENT_FROM_BLOCKS = 2
+# How long a peer is not asked after the first claim that it did not deliver. Doubles each time, up to the second figure.
+UNDELIVERED_FOR_MS = 5_000
 LIAR_FOR_MS = 600_000
 
 
 class SyncsEngine(Protocol):
     """The part of the engine that sync drives, on the engine's thread."""
 
-    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> None: ...
+    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> bool:
+        """Whether the block was lacking: False when consensus has committed its height meanwhile."""
+        ...
 
     async def set_syncing(self, syncing: bool) -> None: ...
 
@@ -65,6 +80,8 @@ class Sync:
         self._logger = logger
         self._claims: dict[str, int] = {}
         self._shunned: dict[str, int] = {}  # peer -> monotonic ms until which it is not asked
+        self._undelivered: dict[str, int] = {}  # peer -> claims in a row that it did not deliver
+        self._silent = False
         self._heard = asyncio.Event()
         self._height_since = (0, 0)  # a height, and when it was first seen
 
@@ -110,37 +127,74 @@ class Sync:
     async def _catch_up(self) -> None:
         first = self._height()
         self._logger.info("catching_up", height=first, claims=self._claims)
-        self._metrics.catching_up.set(1)
-        await self._engine.set_syncing(True)
         try:
             while ahead := [peer for peer in self._askable() if self._claims[peer] > self._height()]:
-                # Any of those that are far enough: always the furthest would let one liar be asked first for ever.
-                await self._fetch_from(random.choice(ahead))  # noqa: S311  # spreads load, guards nothing
+                if not await self._fetch_from(self._choose(ahead), first):
+                    # Nothing certain says any more that we are behind.
+                    await self._set_silent(False)
         finally:
-            await self._engine.set_syncing(False)
-            self._metrics.catching_up.set(0)
+            await self._set_silent(False)
         self._logger.info("caught_up", height=self._height(), blocks=self._height() - first)
 
-    async def _fetch_from(self, peer: str) -> None:
-        """Apply what one peer sends, in order; shun it when it sends nothing, or something false."""
-        before = self._height()
+    def _choose(self, ahead: list[str]) -> str:
+        """Any of those that have kept their word best: always the furthest would let one liar be asked first for ever."""
+        fewest = min(self._undelivered.get(peer, 0) for peer in ahead)
+        best = [peer for peer in ahead if self._undelivered.get(peer, 0) == fewest]
+        return random.choice(best)  # noqa: S311  # spreads load, guards nothing
+
+    async def _fetch_from(self, peer: str, first: int) -> bool:
+        """Apply what one peer sends, in order; shun it and return False when it sends nothing, or something false."""
+        before, claimed = self._height(), self._claims[peer]
+        lies = (BlockInvalid, CertificateInvalid, InvalidMessage, BadSignature)
         try:
-            async for block in self._links[peer].fetch_blocks(before + 1, FETCH_COUNT_MAX, FETCH_TIMEOUT_S):
-                await self._engine.apply_certified_block(block.block, block.certificate)
-                self._metrics.blocks_synced.inc()
+            async with aclosing(
+                self._links[peer].fetch_blocks(before + 1, FETCH_COUNT_MAX, FETCH_TIMEOUT_S)
+            ) as blocks:
+                while (block := await _next_block(blocks)) is not None:
+                    if await self._engine.apply_certified_block(block.block, block.certificate):
+                        self._metrics.blocks_synced.inc()
+                        more = self._claims[peer] > self._height()
+                        await self._set_silent(more and self._height() - first >= SILENT_FROM_BLOCKS)
         except aio.AioRpcError as error:
-            self._shun(peer, SILENT_FOR_MS, f"{error.code().name}: {error.details()}")
-            return
-        except (BlockInvalid, CertificateInvalid, InvalidMessage, BadSignature) as error:
+            self._shun_undelivered(peer, f"{error.code().name}: {error.details()}")
+            return False
+        except TimeoutError:
+            self._shun_undelivered(
+                peer, f"claims height {claimed} and sends no block for {BLOCK_TIMEOUT_S} s"
+            )
+            return False
+        except lies as error:
             # Consensus may have decided this very height meanwhile: then the block is no lie, only late.
             if self._height() == before:
                 self._shun(peer, LIAR_FOR_MS, f"{type(error).__name__}: {error}")
-            return
+            return False
         if self._height() == before:
-            self._shun(
-                peer, SILENT_FOR_MS, f"claims height {self._claims.get(peer)} and sends no block {before + 1}"
-            )
+            self._shun_undelivered(peer, f"claims height {claimed} and sends no block {before + 1}")
+            return False
+        if self._height() >= min(claimed, before + FETCH_COUNT_MAX):
+            self._undelivered.pop(peer, None)
+        return True
+
+    async def _set_silent(self, silent: bool) -> None:
+        if self._silent != silent:
+            self._silent = silent
+            self._metrics.catching_up.set(silent)
+            await self._engine.set_syncing(silent)
+
+    def _shun_undelivered(self, peer: str, reason: str) -> None:
+        times = self._undelivered.get(peer, 0)
+        self._undelivered[peer] = times + 1
+        # The exponent is bounded so that a liar of many years does not grow the number.
+        self._shun(peer, min(UNDELIVERED_FOR_MS << min(times, 16), LIAR_FOR_MS), reason)
 
     def _shun(self, peer: str, for_ms: int, reason: str) -> None:
         self._shunned[peer] = self._clock.monotonic_ms() + for_ms
         self._logger.warning("sync_peer_dropped", peer=peer, for_ms=for_ms, reason=reason)
+
+
+async def _next_block(
+    blocks: AsyncGenerator[ledger_pb2.CertifiedBlock, None],
+) -> ledger_pb2.CertifiedBlock | None:
+    """The next block of an answer, None at its end. Raises TimeoutError when none comes in time."""
+    async with asyncio.timeout(BLOCK_TIMEOUT_S):
+        return await anext(blocks, None)

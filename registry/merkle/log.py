@@ -63,7 +63,7 @@ class NodeReader(Protocol):
 
 
 class LeafTree:
-    """The complete nodes of a tree that fits in memory: many proofs of one block share its hashing."""
+    """All nodes of a tree that fits in memory: many proofs of one block share its hashing."""
 
     __slots__ = ("_levels",)
 
@@ -71,7 +71,9 @@ class LeafTree:
         level = [leaf_hash(leaf) for leaf in leaves]
         self._levels = [level]
         while len(level) > 1:
-            level = _paired(level)
+            # An odd last node is promoted; it stands for an incomplete subtree there, for which `node` is never asked.
+            promoted = level[-1:] if len(level) % 2 else []
+            level = [*_paired(level), *promoted]
             self._levels.append(level)
 
     @property
@@ -82,6 +84,17 @@ class LeafTree:
     def node(self, level: int, index: int) -> bytes:
         """As NodeReader demands."""
         return self._levels[level][index]
+
+    def inclusion_proof(self, index: int) -> tuple[bytes, ...]:
+        """Audit path of one leaf of the whole tree, lowest sibling first (RFC 9162, 2.1.3.1)."""
+        if not 0 <= index < self.size:
+            raise InvariantViolation("proof asked for a leaf outside the tree", size=self.size, index=index)
+        path = []
+        for level in self._levels[:-1]:
+            if index ^ 1 < len(level):
+                path.append(level[index ^ 1])
+            index >>= 1
+        return tuple(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +184,7 @@ def _stored(reader: NodeReader, level: int, index: int) -> bytes:
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     """Audit path of one leaf, lowest sibling first (RFC 9162, 2.1.3.1). For several of one tree, keep a `LeafTree`."""
-    return inclusion_proof_from(LeafTree(leaves), len(leaves), index)
+    return LeafTree(leaves).inclusion_proof(index)
 
 
 def inclusion_proof_from(reader: NodeReader, size: int, index: int) -> tuple[bytes, ...]:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..codec import Flag, Struct
+from .. import limits
+from ..codec import Flag, Items, Struct
 from .fields import AMOUNT, HASH, MEMBER_ID, MEMBERS, RECEIVABLE_ID, OperationType
 
 
 @dataclass(frozen=True, slots=True)
 class RecordPayment:
-    """`amount` was paid on the holder's part. Reported by the payee itself or by an attesting bank (`reporter`)."""
+    """`amount` was paid on the holder's part. Reported by the payee itself or by an attesting bank (`reporter`).
+
+    A payee's own word cannot end another's security: pledgees whose liens shrink with the part consent by signing too.
+    """
 
     receivable: bytes
     reporter: str
     holder: str
     amount: int
     bank_reference: bytes
+    consenting_pledgees: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ TYPES: Final = (
                 "holder": MEMBER_ID,
                 "amount": AMOUNT,
                 "bank_reference": HASH,
+                "consenting_pledgees": Items(MEMBER_ID, limits.LIENS_MAX, ascending=True),
             },
         ),
     ),

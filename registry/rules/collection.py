@@ -10,7 +10,7 @@ from ..liens import fit_liens
 from ..operations.collection import RecordPayment, Settle
 from ..operations.governance import Role
 from ..parts import after_collection, after_payment
-from ..receivable import Phase
+from ..receivable import Lien, Phase, Receivable
 from ..state import Namespace
 from .judgement import Judgement, Party, Rule, held_part, live_receivable, positive
 
@@ -24,13 +24,7 @@ def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
     positive(operation.amount)
     state = judgement.state
     if operation.reporter != operation.holder:
-        reporter = state.member(operation.reporter)
-        if reporter is None or Role.ATTESTER not in reporter.roles:
-            raise RuleViolation(
-                Code.NOT_PERMITTED,
-                "only the payee or an attesting bank reports a payment",
-                collided_with=record.place,
-            )
+        _check_reporter(judgement, record, operation.reporter)
     held = held_part(record, operation.holder).amount
     if operation.amount > held:
         raise RuleViolation(
@@ -54,7 +48,36 @@ def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
         ),
         changed_height=judgement.height,
     )
-    return judgement.store(replace(paid, liens=fit_liens(paid, operation.holder)))
+    liens = fit_liens(paid, operation.holder)
+    if operation.reporter == operation.holder:
+        _check_consent(record, liens, operation.consenting_pledgees)
+    return judgement.store(replace(paid, liens=liens))
+
+
+def _check_reporter(judgement: Judgement, record: Receivable, reporter_id: str) -> None:
+    """A bank attests what it saw between others; who has a stake in the receivable would attest for itself."""
+    reporter = judgement.state.member(reporter_id)
+    is_attester = reporter is not None and Role.ATTESTER in reporter.roles
+    is_debtor = reporter is not None and reporter.debtor_reference == record.debtor_reference
+    if not is_attester or is_debtor or reporter_id in record.parties():
+        raise RuleViolation(
+            Code.NOT_PERMITTED,
+            "only the payee or an attesting bank that is no party reports a payment",
+            collided_with=record.place,
+        )
+
+
+def _check_consent(record: Receivable, kept: tuple[Lien, ...], consenting: tuple[str, ...]) -> None:
+    """A pledgor must not make its pledgee's security vanish by reporting a payment to itself."""
+    amounts = {lien.lien_id: lien.amount for lien in kept}
+    for lien in record.liens:
+        if amounts.get(lien.lien_id, 0) < lien.amount and lien.pledgee not in consenting:
+            raise RuleViolation(
+                Code.PLEDGED,
+                f"{lien.pledgee} must consent: the payment takes the value under its lien",
+                collided_with=lien.place,
+                reasons=(Reason("pledged", lien.amount),),
+            )
 
 
 def settle(judgement: Judgement, operation: Settle) -> bytes:
@@ -88,7 +111,8 @@ def settle(judgement: Judgement, operation: Settle) -> bytes:
 
 
 def _paying(operation: RecordPayment) -> tuple[Party, ...]:
-    return (Party(operation.reporter, (Role.EXPORTER, Role.FACTOR, Role.ATTESTER)),)
+    pledgees = tuple(Party(pledgee, (Role.FACTOR,)) for pledgee in operation.consenting_pledgees)
+    return (Party(operation.reporter, (Role.EXPORTER, Role.FACTOR, Role.ATTESTER)), *pledgees)
 
 
 def _settling(operation: Settle) -> tuple[Party, ...]:

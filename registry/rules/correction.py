@@ -104,7 +104,7 @@ def correct_receivable(judgement: Judgement, operation: CorrectReceivable) -> by
         check_fingerprints(judgement, fingerprints, record.face_amount, instead=record.fingerprints)
         return_deliveries(judgement, record.fingerprints)
         # As of the registration: it is still the same receivable that they stand for.
-        claim_fingerprints(judgement, fingerprints, record.place)
+        claim_fingerprints(judgement, record.exporter, record.debtor_reference, fingerprints, record.place)
     return judgement.store(
         replace(
             record,

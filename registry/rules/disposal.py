@@ -14,7 +14,7 @@ from ..policy import ConfirmationPolicy, Policy
 from ..receivable import Disposal, FreeAmount, Lien, Part, Receivable, free_amount
 from ..state import Namespace
 from ..terms import Terms
-from .judgement import Judgement
+from .judgement import Judgement, similar_key
 
 DAY_MS: Final = 86_400_000
 
@@ -126,7 +126,8 @@ def check_policy(
             "the papers that were shown are not those of the registration",
             collided_with=record.place,
         )
-    similar = judgement.state.get(Namespace.SIMILAR, record.fingerprints.similar) or ()
+    key = similar_key(record.exporter, record.debtor_reference, record.fingerprints.similar)
+    similar = judgement.state.get(Namespace.SIMILAR, key) or ()
     for suspicion in similar:
         if suspicion != record.receivable_id and suspicion not in acknowledged:
             other = judgement.state.receivable(suspicion)

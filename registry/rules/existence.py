@@ -59,7 +59,9 @@ def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> 
 
     identifier = receivable_id(judgement.entry_id, judgement.operation_index)
     place = judgement.place(identifier)
-    claim_fingerprints(judgement, operation.fingerprints, place)
+    claim_fingerprints(
+        judgement, operation.exporter, operation.debtor_reference, operation.fingerprints, place
+    )
     record = Receivable(
         receivable_id=identifier,
         place=place,

@@ -37,7 +37,9 @@ def register_future_receivable(judgement: Judgement, operation: RegisterFutureRe
 
     identifier = receivable_id(judgement.entry_id, judgement.operation_index)
     place = judgement.place(identifier)
-    claim_fingerprints(judgement, operation.fingerprints, place)
+    claim_fingerprints(
+        judgement, operation.exporter, operation.debtor_reference, operation.fingerprints, place
+    )
     return judgement.store(
         Receivable(
             receivable_id=identifier,
@@ -95,7 +97,8 @@ def crystallise(judgement: Judgement, operation: Crystallise) -> bytes:
     check_fingerprints(judgement, operation.fingerprints, operation.amount)
 
     identifier = receivable_id(judgement.entry_id, judgement.operation_index)
-    claim_fingerprints(judgement, operation.fingerprints, judgement.place(identifier))
+    place = judgement.place(identifier)
+    claim_fingerprints(judgement, record.exporter, record.debtor_reference, operation.fingerprints, place)
     arisen, left = _split(judgement, record, operation, identifier)
     judgement.store(left)
     if not arisen.liens and all(part.holder == record.exporter for part in arisen.parts):

@@ -124,6 +124,11 @@ def held_part(record: Receivable, holder: str) -> Part:
     return part
 
 
+def similar_key(exporter: str, debtor_reference: bytes, similar: bytes) -> bytes:
+    """Where the receivables that look alike are listed: by the parties too, which a stranger's copy of the value lacks."""
+    return debtor_reference + similar + exporter.encode()
+
+
 def positive(amount: int) -> None:
     if amount <= 0:
         raise RuleViolation(Code.AMOUNT_NOT_POSITIVE, "an amount must be greater than zero")

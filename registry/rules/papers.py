@@ -12,7 +12,8 @@ from ..errors import Code, Reason, Reference, RuleViolation
 from ..fingerprints import Delivery, Fingerprints
 from ..operations.existence import Instalment
 from ..state import DeliveryUse, Namespace
-from .judgement import Judgement
+from .disposal import DAY_MS
+from .judgement import Judgement, known_receivable, similar_key
 
 
 def allowed_currency(judgement: Judgement, currency: str) -> None:
@@ -37,6 +38,10 @@ def check_tenor(judgement: Judgement, issue_date: int, due_date: int) -> None:
             Code.TENOR,
             f"due {tenor_days} days after issue; allowed are 0 to {judgement.policy.tenor_max_days}",
         )
+    # One day of grace: the issuer's calendar may be ahead of UTC. A later date would make a future receivable look live and
+    # stretch the tenor.
+    if issue_date > judgement.time_ms // DAY_MS + 1:
+        raise RuleViolation(Code.TENOR, "issued in the future")
 
 
 def check_schedule(
@@ -89,12 +94,12 @@ def check_fingerprints(
 
 def _check_delivery(judgement: Judgement, delivery: Delivery, returned: int) -> None:
     use: DeliveryUse | None = judgement.state.get(Namespace.DELIVERY, delivery.fingerprint)
-    # The quantity stated first stands: a later registration cannot enlarge the document to make room for itself.
-    available = (
-        delivery.document_quantity
-        if use is None
-        else replace(use, consumed=use.consumed - returned).available
-    )
+    # The smallest quantity that anybody stated stands: a document is not enlarged to make room, neither by a later
+    # registration nor by a first one made for this purpose.
+    available = delivery.document_quantity
+    if use is not None:
+        smallest = min(available, use.document_quantity)
+        available = replace(use, document_quantity=smallest, consumed=use.consumed - returned).available
     if delivery.quantity > available:
         raise RuleViolation(
             Code.DUPLICATE_DELIVERY,
@@ -108,15 +113,24 @@ def _claimed(fingerprints: Fingerprints | None, delivery: bytes) -> int:
     return sum(each.quantity for each in named if each.fingerprint == delivery)
 
 
-def claim_fingerprints(judgement: Judgement, fingerprints: Fingerprints, place: Reference) -> None:
+def claim_fingerprints(
+    judgement: Judgement, exporter: str, debtor_reference: bytes, fingerprints: Fingerprints, place: Reference
+) -> None:
     """From now on they stand for the receivable that was registered at `place`."""
     state, identifier = judgement.state, place.subject
     for kind, value in fingerprints.strong():
         state.put(Namespace.FINGERPRINT, bytes([kind]) + value, place)
-    similar = state.get(Namespace.SIMILAR, fingerprints.similar) or ()
-    # Those behind the last one listed have as many to look at as a taker can name, and no more.
-    if len(similar) < limits.SUSPICIONS_MAX and identifier not in similar:
-        state.put(Namespace.SIMILAR, fingerprints.similar, (*similar, identifier))
+    key = similar_key(exporter, debtor_reference, fingerprints.similar)
+    similar: tuple[bytes, ...] = state.get(Namespace.SIMILAR, key) or ()
+    if identifier not in similar:
+        if len(similar) >= limits.SUSPICIONS_MAX:
+            # One more could not be listed, and its taker would never be told of the others behind it.
+            raise RuleViolation(
+                Code.LIMIT_REACHED,
+                f"{len(similar)} receivables have the same parties, amount and due date already",
+                collided_with=known_receivable(judgement, similar[0]).place,
+            )
+        state.put(Namespace.SIMILAR, key, (*similar, identifier))
     for delivery in fingerprints.deliveries:
         use = state.get(Namespace.DELIVERY, delivery.fingerprint) or DeliveryUse(
             delivery.document_quantity, 0, place
@@ -124,7 +138,11 @@ def claim_fingerprints(judgement: Judgement, fingerprints: Fingerprints, place: 
         state.put(
             Namespace.DELIVERY,
             delivery.fingerprint,
-            replace(use, consumed=use.consumed + delivery.quantity),
+            replace(
+                use,
+                document_quantity=min(use.document_quantity, delivery.document_quantity),
+                consumed=use.consumed + delivery.quantity,
+            ),
         )
 
 

@@ -309,6 +309,15 @@ def test_a_judgement_is_asked_for_again() -> None:
     assert of_type(replayed(node).outstanding(), ValidateValue) == []
 
 
+def test_a_judgement_lost_in_a_crash_is_asked_for_when_a_quorum_names_the_value() -> None:
+    node = Node()
+    node.feed(node.offered("x"), value_received("x"), elapsed(TimeoutKind.PROPOSE))
+    after = replayed(node)
+    assert of_type(after.outstanding(), ValidateValue) == []
+    effects = [effect for name in (B, C, D) for effect in after.step(VoteReceived(prevote(name, "x")))]
+    assert ValidateValue(1, X, payload("x")) in effects
+
+
 def test_a_missing_value_is_asked_for_after_a_crash() -> None:
     node = Node()
     node.prevotes("x", B, C, D)

@@ -221,6 +221,35 @@ def test_an_untimely_value_with_a_polka_is_followed_all_the_same() -> None:
     assert node.signed_votes[-1] == (PRECOMMIT, 0, X)
 
 
+def test_a_proposal_after_the_own_prevote_is_not_judged_before_a_quorum_names_it() -> None:
+    node = Node()
+    node.start()
+    node.feed(elapsed(TimeoutKind.PROPOSE))
+    assert of_type(node.feed(node.offered("x"), value_received("x")), ValidateValue) == []
+    assert of_type(node.prevotes("x", B, C), ValidateValue) == []
+    assert ValidateValue(1, X, payload("x")) in node.prevotes("x", D)
+    node.feed(ValueValidated(1, X, True))
+    assert node.driver.certificate is None
+    assert of_type(node.precommits("x", B, C, D), Decide)
+
+
+def test_a_late_proposal_is_judged_when_precommits_certify_it() -> None:
+    node = Node()
+    node.start()
+    node.feed(elapsed(TimeoutKind.PROPOSE), node.offered("x"), value_received("x"))
+    assert ValidateValue(1, X, payload("x")) in node.precommits("x", B, C, D)
+    assert of_type(node.feed(ValueValidated(1, X, True)), Decide)
+
+
+def test_a_late_proposal_is_judged_when_it_is_proposed_again() -> None:
+    node = Node()
+    node.start()
+    node.feed(elapsed(TimeoutKind.PROPOSE), node.offered("x"), value_received("x"))
+    node.precommits(None, B, C, D)
+    node.feed(elapsed(TimeoutKind.PRECOMMIT))
+    assert ValidateValue(1, X, payload("x")) in node.feed(node.offered("x", 1))
+
+
 def test_a_proposal_of_somebody_else_is_dropped() -> None:
     node = Node()
     node.feed(ProposalReceived(proposal("x", validator=C), NOW_MS), *node.valid("x"))

@@ -120,11 +120,16 @@ class FixedClock:
 
 
 def make_executor(
-    genesis: Genesis, store: StorePort, *, clock: FixedClock | None = None, node_id: str = "association"
+    genesis: Genesis,
+    store: StorePort,
+    *,
+    clock: FixedClock | None = None,
+    node_id: str = "association",
+    operations_min: int = 100,
 ) -> tuple[Executor, Mempool]:
     """An executor over this store, with an empty mempool."""
     mempool = Mempool()
-    settings = ExecutorSettings(NodeId(node_id), signature_threads=1)
+    settings = ExecutorSettings(NodeId(node_id), operations_min=operations_min, signature_threads=1)
     return Executor(settings, genesis, store, mempool, clock or FixedClock()), mempool
 
 

@@ -19,17 +19,17 @@ async def test_watch_is_told_of_each_block_with_its_entries_once() -> None:
         feed.committed(4, (A, b"other", B))
         feed.committed(5, (b"other",))
         feed.committed(6, (C,))
-        assert await watch.next_heights() == [4, 6]
+        assert await watch.next_places() == {4: {A: 0, B: 2}, 6: {C: 0}}
 
 
 async def test_watch_waits_for_the_next_block() -> None:
     feed = CommitFeed(0)
     with feed.watch({A}) as watch:
-        waiting = asyncio.create_task(watch.next_heights())
+        waiting = asyncio.create_task(watch.next_places())
         await asyncio.sleep(0)
         assert not waiting.done()
         feed.committed(1, (A,))
-        assert await waiting == [1]
+        assert await waiting == {1: {A: 0}}
 
 
 async def test_nothing_is_kept_for_those_who_have_left() -> None:
@@ -51,7 +51,7 @@ async def test_two_watches_of_one_entry_are_both_told() -> None:
     feed = CommitFeed(0)
     with feed.watch({A}) as first, feed.watch({A}) as second:
         feed.committed(1, (A,))
-        assert await first.next_heights() == await second.next_heights() == [1]
+        assert await first.next_places() == await second.next_places() == {1: {A: 0}}
 
 
 async def test_more_waited_entries_than_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,10 @@ class OpenDoor:
     def _tell(self) -> None:
         self.told += 1
 
+    async def admit(self, raws: list[bytes], member: str = "member-1") -> list[Verdict]:
+        """What a member hears of its entries."""
+        return await self.door.admit(raws, member)
+
 
 @pytest.fixture
 async def at(tmp_path: Path) -> AsyncIterator[OpenDoor]:
@@ -53,7 +57,7 @@ def codes(verdicts: list[Verdict]) -> list[str]:
 
 async def test_verdicts_come_in_the_order_of_the_entries(at: OpenDoor) -> None:
     first, second = registration(at.chain_id, 1), registration(at.chain_id, 2)
-    verdicts = await at.door.admit([first.raw, b"garbage", second.raw, registration(bytes(32), 3).raw])
+    verdicts = await at.admit([first.raw, b"garbage", second.raw, registration(bytes(32), 3).raw])
     assert codes(verdicts) == ["OK", "MALFORMED", "OK", "WRONG_CHAIN"]
     assert [verdict.entry_id for verdict in verdicts[:3]] == [first.entry_id, b"", second.entry_id]
     assert len(at.mempool) == 2
@@ -62,16 +66,16 @@ async def test_verdicts_come_in_the_order_of_the_entries(at: OpenDoor) -> None:
 
 async def test_entry_that_waits_already_is_ok_and_held_once(at: OpenDoor) -> None:
     entry = registration(at.chain_id, 1)
-    assert codes(await at.door.admit([entry.raw])) == ["OK"]
-    assert codes(await at.door.admit([entry.raw, entry.raw])) == ["OK", "OK"]
+    assert codes(await at.admit([entry.raw])) == ["OK"]
+    assert codes(await at.admit([entry.raw, entry.raw])) == ["OK", "OK"]
     assert len(at.mempool) == 1
 
 
 async def test_known_body_under_a_forged_signature_does_not_replace_the_verified_one(at: OpenDoor) -> None:
     entry = registration(at.chain_id, 1)
     forged = assemble(entry.body_bytes, (replace(entry.signatures[0], signature=bytes(64)),))
-    assert codes(await at.door.admit([forged])) == ["BAD_SIGNATURE"]
-    assert codes(await at.door.admit([entry.raw, forged])) == ["OK", "OK"]
+    assert codes(await at.admit([forged])) == ["BAD_SIGNATURE"]
+    assert codes(await at.admit([entry.raw, forged])) == ["OK", "OK"]
     assert at.mempool.verified(forged) is None
     assert at.mempool.verified(entry.raw) is not None
 
@@ -79,25 +83,25 @@ async def test_known_body_under_a_forged_signature_does_not_replace_the_verified
 async def test_second_entry_with_the_same_sequence_number_is_refused(at: OpenDoor) -> None:
     entry = registration(at.chain_id, 1)
     other = registration(at.chain_id, 1, valid_until_ms=at.clock.ms + 5_000)
-    assert codes(await at.door.admit([entry.raw, other.raw])) == ["OK", "REPLAYED"]
+    assert codes(await at.admit([entry.raw, other.raw])) == ["OK", "REPLAYED"]
 
 
 async def test_expired_entry_is_refused_and_one_at_its_last_millisecond_is_not(at: OpenDoor) -> None:
     late = registration(at.chain_id, 1, valid_until_ms=at.clock.ms - 1)
     just = registration(at.chain_id, 2, valid_until_ms=at.clock.ms)
-    assert codes(await at.door.admit([late.raw, just.raw])) == ["EXPIRED", "OK"]
+    assert codes(await at.admit([late.raw, just.raw])) == ["EXPIRED", "OK"]
 
 
 async def test_member_s_share_of_the_mempool_is_overloaded_with_a_retry_time(at: OpenDoor) -> None:
-    verdicts = await at.door.admit([registration(at.chain_id, number).raw for number in range(1, 102)])
+    verdicts = await at.admit([registration(at.chain_id, number).raw for number in range(1, 102)])
     assert codes(verdicts) == ["OK"] * 100 + [OVERLOADED]
     assert verdicts[-1].retry_after_ms > 0
 
 
 async def test_only_entries_of_own_clients_are_for_gossip(at: OpenDoor) -> None:
     own, foreign = registration(at.chain_id, 1), registration(at.chain_id, 2)
-    at.door.offer([foreign.raw])
-    await at.door.admit([own.raw])
+    at.door.offer([foreign.raw], "peer-1")
+    await at.admit([own.raw])
     assert len(at.mempool) == 2
     assert at.mempool.take_gossip(10**6) == (own.raw,)
 
@@ -106,7 +110,7 @@ async def test_too_many_waiting_entries_are_refused_at_once(
     at: OpenDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door_module, "WAITING_ENTRIES_MAX", 10)
-    verdicts = await at.door.admit([b"x"] * 11)
+    verdicts = await at.admit([b"x"] * 11)
     assert set(codes(verdicts)) == {OVERLOADED}
     assert all(verdict.retry_after_ms > 0 for verdict in verdicts)
 
@@ -116,17 +120,49 @@ async def test_gossip_leaves_half_of_the_room_to_clients(
 ) -> None:
     monkeypatch.setattr(door_module, "WAITING_ENTRIES_MAX", 10)
     for number in range(1, 20):
-        at.door.offer([registration(at.chain_id, number).raw])
-    verdicts = await at.door.admit([registration(at.chain_id, number).raw for number in range(21, 26)])
+        at.door.offer([registration(at.chain_id, number).raw], f"peer-{number % 3}")
+    verdicts = await at.admit([registration(at.chain_id, number).raw for number in range(21, 26)])
     assert codes(verdicts) == ["OK"] * 5
     assert len(at.mempool) == 10
 
 
+async def test_one_peer_leaves_room_to_the_others(at: OpenDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door_module, "WAITING_ENTRIES_MAX", 12)
+    for number in range(1, 20):
+        at.door.offer([registration(at.chain_id, number).raw], "flood")
+    at.door.offer([registration(at.chain_id, 21).raw], "peer-1")
+    last = registration(at.chain_id, 22)
+    assert codes(await at.admit([last.raw])) == ["OK"]
+    assert len(at.mempool) == 3 + 1 + 1
+
+
+async def test_one_member_leaves_room_to_the_others(at: OpenDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door_module, "WAITING_ENTRIES_MAX", 12)
+    asking = [
+        asyncio.create_task(at.admit([registration(at.chain_id, number).raw], "flood"))
+        for number in range(1, 10)
+    ]
+    asking.append(asyncio.create_task(at.admit([registration(at.chain_id, 21).raw], "member-2")))
+    verdicts = [codes(await task)[0] for task in asking]
+    assert verdicts == ["OK"] * 6 + [OVERLOADED] * 3 + ["OK"]
+
+
+async def test_room_is_bounded_in_bytes_too_and_free_again_afterwards(
+    at: OpenDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "WAITING_BYTES_MAX", 4_000)
+    for _ in range(2):
+        asking = [asyncio.create_task(at.admit([bytes(1_000)], f"member-{name}")) for name in "aaabbbccc"]
+        verdicts = [codes(await task)[0] for task in asking]
+        # Half of the room for one member, and all of it for all.
+        assert verdicts == ["MALFORMED"] * 2 + [OVERLOADED] + ["MALFORMED"] * 2 + [OVERLOADED] * 4
+
+
 async def test_caller_that_left_does_not_stop_the_others(at: OpenDoor) -> None:
     entries = [registration(at.chain_id, number) for number in range(1, 60)]
-    gone = asyncio.create_task(at.door.admit([entry.raw for entry in entries]))
+    gone = asyncio.create_task(at.admit([entry.raw for entry in entries]))
     await asyncio.sleep(0)
     gone.cancel()
     last = registration(at.chain_id, 60)
-    assert codes(await at.door.admit([last.raw])) == ["OK"]
+    assert codes(await at.admit([last.raw])) == ["OK"]
     assert len(at.mempool) == 60

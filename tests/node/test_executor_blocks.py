@@ -371,7 +371,7 @@ def test_proposer_stops_filling_when_building_takes_too_long_and_learns_from_the
     genesis: Genesis,
 ) -> None:
     clock = SlowClock()
-    executor, mempool = make_executor(genesis, MemoryStore(genesis.chain_id), clock=clock)
+    executor, mempool = make_executor(genesis, MemoryStore(genesis.chain_id), clock=clock, operations_min=1)
     for sequence in range(1, 500):
         mempool.add(registration(genesis.chain_id, sequence), local=True)
 
@@ -395,6 +395,16 @@ def test_proposer_stops_filling_when_building_takes_too_long_and_learns_from_the
     decided(1)
     assert decided(0) < grown
     assert [decided(1, by_us=False) for _ in range(20)][-1] <= 5
+
+
+def test_a_block_takes_its_least_number_of_operations_whatever_the_clock_says(genesis: Genesis) -> None:
+    executor, mempool = make_executor(
+        genesis, MemoryStore(genesis.chain_id), clock=SlowClock(), operations_min=30
+    )
+    for sequence in range(1, 100):
+        mempool.add(registration(genesis.chain_id, sequence), local=True)
+    payload = executor.prepare(1, 0, executor.tip().time_ms + 1_000).payload
+    assert 30 <= len(block_of(payload).entries) < 40
 
 
 def test_committed_values_are_given_to_peers_that_ask_for_the_right_hash(chain: Chain) -> None:

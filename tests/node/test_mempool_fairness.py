@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -40,6 +41,10 @@ def added(mempool: Mempool, *entries: Entry, local: bool = True) -> list[Entry]:
     return list(entries)
 
 
+def take(mempool: Mempool, turn: int, count: int) -> list[Entry]:
+    return list(islice(mempool.candidates(turn), count))
+
+
 def test_entry_is_held_once_whoever_brings_it() -> None:
     mempool = Mempool()
     assert mempool.add(entry(1), local=True)
@@ -68,19 +73,19 @@ def test_verified_finds_exactly_the_same_bytes() -> None:
 def test_candidates_of_one_member_come_by_sequence_number() -> None:
     mempool = Mempool()
     added(mempool, *(entry(sequence) for sequence in (5, 1, 9, 3)))
-    assert [each.body.sequence for each in mempool.candidates(1, 10)] == [1, 3, 5, 9]
-    assert [each.body.sequence for each in mempool.candidates(1, 2)] == [1, 3]
+    assert [each.body.sequence for each in take(mempool, 1, 10)] == [1, 3, 5, 9]
+    assert [each.body.sequence for each in take(mempool, 1, 2)] == [1, 3]
 
 
 def test_empty_mempool_has_no_candidates() -> None:
-    assert Mempool().candidates(1, 10) == []
+    assert take(Mempool(), 1, 10) == []
 
 
 def test_block_is_shared_fairly_although_one_member_floods() -> None:
     mempool = Mempool()
     added(mempool, *(entry(sequence, EXPORTER) for sequence in range(1, 1_001)))
     added(mempool, *(entry(sequence, FACTOR) for sequence in range(1, 11)))
-    chosen = mempool.candidates(1, 30)
+    chosen = take(mempool, 1, 30)
     assert sum(each.body.submitter == FACTOR for each in chosen) == 10
     assert {each.body.submitter for each in chosen[:2]} == {EXPORTER, FACTOR}
 
@@ -89,23 +94,33 @@ def test_fairness_counts_bytes_not_entries() -> None:
     mempool = Mempool()
     added(mempool, *(entry(sequence, EXPORTER, size=10_000) for sequence in range(1, 11)))
     added(mempool, *(entry(sequence, FACTOR, size=500) for sequence in range(1, 101)))
-    chosen = mempool.candidates(1, 40)
+    chosen = take(mempool, 1, 40)
     assert sum(each.body.submitter == EXPORTER for each in chosen) <= 3
 
 
 def test_who_is_first_among_equals_changes_with_the_height() -> None:
     mempool = Mempool()
     added(mempool, entry(1, EXPORTER), entry(1, FACTOR))
-    first = {mempool.candidates(height, 1)[0].body.submitter for height in range(4)}
+    first = {take(mempool, height, 1)[0].body.submitter for height in range(4)}
     assert first == {EXPORTER, FACTOR}
+
+
+def test_candidates_go_on_when_one_is_dropped_and_another_comes() -> None:
+    mempool = Mempool()
+    one, two, three = added(mempool, entry(1), entry(2, FACTOR), entry(3, FACTOR))
+    coming = mempool.candidates(1)
+    first = next(coming)
+    mempool.drop(first.entry_id, Code.NOT_PERMITTED, "no")
+    added(mempool, entry(4), entry(4, FACTOR))
+    assert [first, *coming] in ([one, two, three], [two, one, three])
 
 
 def test_candidates_stay_until_they_are_committed() -> None:
     mempool = Mempool()
     one, two = added(mempool, entry(1), entry(2))
-    assert mempool.candidates(1, 10) == mempool.candidates(1, 10) == [one, two]
+    assert take(mempool, 1, 10) == take(mempool, 1, 10) == [one, two]
     assert mempool.committed([one], GENESIS_TIME_MS, 0) == ()
-    assert mempool.candidates(2, 10) == [two]
+    assert take(mempool, 2, 10) == [two]
     assert mempool.entry_bytes == 400
 
 
@@ -130,7 +145,7 @@ def test_entries_behind_the_window_are_dropped_and_the_one_at_its_edge_stays() -
     behind, edge, ahead = added(mempool, entry(10), entry(11), entry(12))
     dropped = mempool.committed([entry(10 + SEQUENCE_WINDOW)], GENESIS_TIME_MS, 0)
     assert [item.entry_id for item in dropped] == [behind.entry_id]
-    assert mempool.candidates(1, 10) == [edge, ahead]
+    assert take(mempool, 1, 10) == [edge, ahead]
 
 
 def test_entries_whose_time_has_run_out_are_dropped() -> None:
@@ -139,7 +154,7 @@ def test_entries_whose_time_has_run_out_are_dropped() -> None:
     assert mempool.committed([], LATER - 1, 0) == ()
     (dropped,) = mempool.committed([], LATER, 0)
     assert (dropped.entry_id, dropped.code) == (early.entry_id, Code.EXPIRED)
-    assert mempool.candidates(1, 10) == [late]
+    assert take(mempool, 1, 10) == [late]
 
 
 def test_entry_dropped_by_the_proposer_is_told_at_the_next_commit() -> None:

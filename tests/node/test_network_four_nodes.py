@@ -13,6 +13,7 @@ import pytest
 
 from node.network import Network, fetch_json
 from pledgebook.v1 import ledger_pb2, registry_pb2
+from registry.entry import assemble, decode_entry
 from registry.fingerprints import FingerprintKind
 from registry.receipt import Outcome
 from registry.state import Namespace
@@ -211,6 +212,10 @@ def test_duplicate_registration_is_on_the_record_with_what_it_collided_with(
         assert preflight.door_code == "OK"
         assert preflight.results[0].code == "DUPLICATE_RECEIVABLE"
         assert preflight.results[0].collided_with == entry.receivable_id
+        unsigned = assemble(decode_entry(again.raw).body_bytes, ())
+        preflight = client.registry.Preflight(registry_pb2.PreflightRequest(entry=unsigned), **client.how())
+        assert preflight.door_code == "MISSING_SIGNATURE"
+        assert preflight.results[0].code == "DUPLICATE_RECEIVABLE"
         client.submit(again.raw)
         result = client.wait(again.entry_id)[again.entry_id].results[0]
     assert result.code == "DUPLICATE_RECEIVABLE"

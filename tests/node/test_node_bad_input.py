@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
+from node.api.public_services import STREAMS_PER_CONNECTION_MAX
 from node.config import Address, Limits
 from node.keys import generate_key
 from node.network import Network, fetch_json
@@ -171,6 +174,25 @@ def test_member_that_asks_too_much_is_told_when_to_come_back(network: Network) -
     assert (refused.status, refused.code) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
     assert refused.retry_after_ms is not None
     assert 0 < refused.retry_after_ms <= 1_000
+
+
+def test_preflight_costs_as_many_queries_as_it_has_operations_and_is_logged(network: Network) -> None:
+    association = Author(network.directory, "association")
+    operation = decode_entry(association.registration().raw).body.operations[0]
+    raw = association.registration(operations=(operation,) * 30).raw
+    time.sleep(1.1)  # the allowance of a second is full again
+    with connect(association, NODE) as client:
+        client.registry.Preflight(registry_pb2.PreflightRequest(entry=raw), **client.how())
+        with pytest.raises(grpc.RpcError) as caught:
+            client.registry.Preflight(registry_pb2.PreflightRequest(entry=raw), **client.how())
+    assert refusal_of(caught.value).code == "OVERLOADED"
+    time.sleep(0.5)
+    assert f'["preflight", "{association.member_id}", "preflight"' in network.log_path(NODE).read_text()
+
+
+def test_preflight_of_garbage_is_a_verdict_of_the_door(client: NodeClient) -> None:
+    answer = client.registry.Preflight(registry_pb2.PreflightRequest(entry=b"garbage"), **client.how())
+    assert (answer.door_code, list(answer.results)) == ("MALFORMED", [])
 
 
 # -- Callers that leave ------------------------------------------------------------------------------------------------
@@ -340,6 +362,51 @@ def test_health_service_and_reflection_answer(network: Network, author: Author) 
         )
         answer = check(health_pb2.HealthCheckRequest(service="pledgebook.v1.Registry"), timeout=5)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_strangers_with_open_streams_leave_the_calls_to_the_members(
+    network: Network, author: Author, client: NodeClient
+) -> None:
+    pinned = author.genesis.node(NODE)
+    assert pinned is not None
+    credentials = grpc.ssl_channel_credentials(pem_of_der(pinned.tls_certificate_der))
+    options = [("grpc.ssl_target_name_override", NODE), ("grpc.use_local_subchannel_pool", 1)]
+    with grpc.secure_channel(str(network.directory.nodes[NODE].api), credentials, options) as channel:
+        watch = channel.unary_stream(
+            "/grpc.health.v1.Health/Watch",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        held = [watch(health_pb2.HealthCheckRequest(), timeout=20) for _ in range(LIMITS.concurrent_calls)]
+        served = [answer for stream in held for answer in _answers(itertools.islice(stream, 1))]
+        assert len(served) == STREAMS_PER_CONNECTION_MAX
+        reflect = channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        question = reflection_pb2.ServerReflectionRequest(list_services="")
+        with pytest.raises(grpc.RpcError) as caught:
+            list(reflect(iter([question]), timeout=5))
+        assert refusal_of(caught.value).code == "OVERLOADED"
+        assert client.submit(author.registration().raw) == ["OK"]
+        for stream in held:
+            stream.cancel()
+        wait_until(lambda: len(_answers(reflect(iter([question]), timeout=5))) == 1)
+
+
+def _answers(call: Iterable[object]) -> list[object]:
+    try:
+        return list(call)
+    except grpc.RpcError:
+        return []
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 # -- A node without a quorum fills up ----------------------------------------------------------------------------------

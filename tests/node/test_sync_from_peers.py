@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -48,15 +48,19 @@ class FakeLink:
 
     async def fetch_blocks(
         self, from_height: int, count: int, timeout_s: float
-    ) -> AsyncIterator[ledger_pb2.CertifiedBlock]:
+    ) -> AsyncGenerator[ledger_pb2.CertifiedBlock, None]:
         self.asked += 1
         if self.kind == "unreachable":
             raise AioRpcError(StatusCode.UNAVAILABLE, Metadata(), Metadata(), "gone")
         if self.kind == "silent":
             return
+        if self.kind == "hanging":
+            await asyncio.sleep(3_600)
         payload = b"false" if self.kind == "liar" else b"true"
         for height in range(from_height, min(self.height, from_height + count - 1) + 1):
             yield ledger_pb2.CertifiedBlock(height=height, block=payload, certificate=b"%d" % height)
+        if self.kind == "stalling":
+            await asyncio.sleep(3_600)
 
 
 @dataclass
@@ -67,13 +71,14 @@ class FakeEngine:
     syncing: list[bool] = field(default_factory=list)
     failure: BaseException | None = None
 
-    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> None:
+    async def apply_certified_block(self, payload: bytes, certificate: bytes) -> bool:
         if self.failure is not None:
             raise self.failure
         if payload != b"true":
             raise BlockInvalid("false")
         assert int(certificate) == self.height + 1
         self.height += 1
+        return True
 
     async def set_syncing(self, syncing: bool) -> None:
         self.syncing.append(syncing)
@@ -90,13 +95,24 @@ async def run_until(sync: Sync, engine: FakeEngine, height: int, seconds: float 
     running = asyncio.create_task(sync.run())
     try:
         async with asyncio.timeout(seconds):
-            while engine.height < height or engine.syncing[-1:] != [False]:
+            while engine.height < height or engine.syncing[-1:] == [True]:
                 await asyncio.sleep(0.005)
                 if running.done():
                     await running
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def claim_for(sync: Sync, seconds: float, **claims: int) -> None:
+    """Run for a while with these claims."""
+    for peer, height in claims.items():
+        sync.claim(peer, height)
+    running = asyncio.create_task(sync.run())
+    await asyncio.sleep(seconds)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +128,74 @@ async def test_node_that_is_behind_fetches_what_it_lacks_and_signs_nothing_meanw
     await run_until(sync, engine, 200)
     assert engine.syncing == [True, False]
     assert link.asked == 4  # 64 blocks a call
+
+
+async def test_claim_alone_silences_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_module, "BLOCK_TIMEOUT_S", 0.05)
+    for kind in ("hanging", "silent", "liar", "unreachable"):
+        engine, bad = FakeEngine(height=TRUE_HEIGHT), FakeLink(kind=kind)
+        sync, _ = make_sync(engine, bad=bad)
+        await claim_for(sync, 0.2, bad=TRUE_HEIGHT + 10_000)
+        assert bad.asked == 1
+        assert engine.syncing == []
+
+
+async def test_single_lacking_block_silences_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_module, "BLOCK_TIMEOUT_S", 0.05)
+    engine, bad = FakeEngine(height=TRUE_HEIGHT - 1), FakeLink(kind="stalling")
+    sync, _ = make_sync(engine, bad=bad)
+    await claim_for(sync, 0.2, bad=TRUE_HEIGHT + 10_000)
+    assert engine.height == TRUE_HEIGHT
+    assert engine.syncing == []
+
+
+async def test_silence_ends_when_the_next_block_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_module, "BLOCK_TIMEOUT_S", 0.05)
+    engine, bad = FakeEngine(), FakeLink(kind="stalling")
+    sync, _ = make_sync(engine, bad=bad)
+    await claim_for(sync, 0.3, bad=TRUE_HEIGHT + 10_000)
+    assert engine.height == TRUE_HEIGHT
+    assert engine.syncing == [True, False]
+    assert bad.asked == 1
+
+
+async def test_pause_doubles_with_every_claim_that_is_not_delivered_up_to_a_bound() -> None:
+    engine, bad = FakeEngine(), FakeLink(kind="silent")
+    sync, clock = make_sync(engine, bad=bad)
+    pause_ms, pauses = sync_module.UNDELIVERED_FOR_MS, 0
+    while pauses < 10:
+        await claim_for(sync, 0.1, bad=10)
+        assert bad.asked == pauses + 1
+        clock.ms += pause_ms - 1
+        await claim_for(sync, 0.1, bad=10)
+        assert bad.asked == pauses + 1
+        clock.ms += 1
+        pause_ms, pauses = min(2 * pause_ms, sync_module.LIAR_FOR_MS), pauses + 1
+    assert pause_ms == sync_module.LIAR_FOR_MS
+
+
+async def test_peer_that_keeps_its_word_again_is_trusted_as_before() -> None:
+    engine, link = FakeEngine(), FakeLink(kind="silent")
+    sync, clock = make_sync(engine, link=link)
+    await claim_for(sync, 0.1, link=10)
+    clock.ms += sync_module.UNDELIVERED_FOR_MS
+    link.kind = "honest"
+    await claim_for(sync, 0.1, link=10)
+    assert engine.height == TRUE_HEIGHT
+    link.kind = "silent"
+    await claim_for(sync, 0.1, link=TRUE_HEIGHT + 10)
+    clock.ms += sync_module.UNDELIVERED_FOR_MS
+    asked = link.asked
+    await claim_for(sync, 0.1, link=TRUE_HEIGHT + 10)
+    assert link.asked == asked + 1
+
+
+async def test_node_a_thousand_blocks_behind_is_silent_from_the_second_block_to_the_last() -> None:
+    engine, link = FakeEngine(), FakeLink(height=1_000)
+    sync, _ = make_sync(engine, honest=link)
+    sync.claim("honest", 1_000)
+    await run_until(sync, engine, 1_000)
+    assert engine.syncing == [True, False]
 
 
 @pytest.mark.parametrize("kind", ["liar", "silent", "unreachable"])

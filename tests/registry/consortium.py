@@ -482,8 +482,8 @@ def _parties_of(operation: Operation) -> tuple[str, ...]:
             return (pledgor, pledgee)
         case ReleasePledge(pledgee=pledgee):
             return (pledgee,)
-        case RecordPayment(reporter=reporter):
-            return (reporter,)
+        case RecordPayment(reporter=reporter, consenting_pledgees=pledgees):
+            return (reporter, *pledgees)
         case Settle(holders=holders):
             return holders
         case _:
@@ -588,9 +588,12 @@ def payment(
     holder: str = EXPORTER,
     reporter: str | None = None,
     reference: str = "",
+    consenting: Sequence[str] = (),
 ) -> RecordPayment:
     bank_reference = FINGERPRINT_KEY.payment("ICBKCNBJ", reference or receivable.hex() + holder + str(amount))
-    return RecordPayment(receivable, reporter or holder, holder, amount, bank_reference)
+    return RecordPayment(
+        receivable, reporter or holder, holder, amount, bank_reference, tuple(sorted(consenting))
+    )
 
 
 def settlement(receivable: bytes, holders: Sequence[str] = (EXPORTER,), *, write_off: bool = False) -> Settle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -308,6 +308,75 @@ def test_an_error_names_the_path_of_the_field() -> None:
     with pytest.raises(MalformedEntry, match=r"^body\.pairs\[1\]\.left: 10 is outside 0 \.\. 9$") as refusal:
         shape.decode((((1, "a"), (10, "a")),), "body")
     assert refusal.value.details == {"path": "body.pairs[1].left"}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One field of each shape."""
+
+    number: int
+    flag: bool
+    text: str
+    hash: bytes
+    blob: bytes
+    colour: Colour
+    items: tuple[int, ...]
+    some: tuple[int, ...]
+    maybe: Pair | None
+    pair: Pair
+
+
+WHOLE = Struct(
+    Whole,
+    {
+        "number": Uint(9, 2),
+        "flag": Flag(),
+        "text": Text(3),
+        "hash": Bytes(2),
+        "blob": Blob(2),
+        "colour": Choice(Colour),
+        "items": Items(Uint(9), 2, ascending=True),
+        "some": Items(Uint(9), 2, 1),
+        "maybe": Optional_(PAIR),
+        "pair": PAIR,
+    },
+)
+_WHOLE_RAW = (2, 1, "abc", b"ab", b"", 3, (1, 2), (1,), ((1, "a"),), (1, "a"))
+_STRANGE: list[Any] = [
+    0, 1, 2, 9, 10, -1, True, False, 1.0, None, "", "a", "é", "e\u0301", "a\n", "abcd", b"", b"a", b"ab", b"abc",
+    (), (1,), (2, 1), (1, 2, 3), ("a",), ((),), ((1, "a"),), (1, "a"), (10, "a"), (1, "abcd"), [], [1], {},
+    Colour.RED, Pair(1, "a"), Pair(10, "a"),
+]  # fmt: skip
+
+
+def _outcome(function: Any, argument: object) -> object:
+    try:
+        return repr(function(argument, "whole"))
+    except MalformedEntry as error:
+        return error.message
+    except AttributeError:
+        return "not of the class"
+
+
+@pytest.mark.parametrize("place", range(len(_WHOLE_RAW)))
+@pytest.mark.parametrize("strange", _STRANGE, ids=repr)
+def test_the_unrolled_code_says_what_the_loop_over_the_shapes_says(place: int, strange: Any) -> None:
+    raw = (*_WHOLE_RAW[:place], strange, *_WHOLE_RAW[place + 1 :])
+    name = WHOLE.fields[place][0]
+    changed = replace(WHOLE.decode(_WHOLE_RAW, "whole"), **{name: strange})
+    assert _outcome(WHOLE.decode, raw) == _outcome(WHOLE._decode, raw)
+    assert _outcome(WHOLE.encode, changed) == _outcome(WHOLE._encode, changed)
+
+
+def test_the_first_of_two_wrong_fields_is_named() -> None:
+    raw = (*_WHOLE_RAW[:8], ((10, "a"),), (1, "abcd"))
+    assert _outcome(WHOLE.decode, raw) == "whole.maybe.left: 10 is outside 0 .. 9"
+    assert str(_outcome(WHOLE.decode, (*raw[:6], (2, 1), *raw[7:9], b""))).startswith("whole.items: ")
+
+
+def test_a_field_is_called_by_a_name() -> None:
+    with pytest.raises(ValueError, match="cannot be called"):
+        Struct(Pair, {"left": Uint(9), "right);import os;(": Text(3)})
 
 
 def test_the_packer_of_the_tests_agrees_with_the_library() -> None:

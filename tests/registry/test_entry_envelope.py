@@ -173,6 +173,8 @@ def test_what_is_out_of_bounds_is_not_written(consortium: Consortium) -> None:
     no_operation: Any = "text"
     no_mode: Any = 7
     for wrong in (
+        replace(body, operations=(confirmation(bytes(31)),)),
+        replace(body, operations=(body.operations[0], confirmation(bytes(32), amount=-1))),
         replace(body, sequence=0),
         replace(body, operations=(no_operation,)),
         replace(body, mode=no_mode),

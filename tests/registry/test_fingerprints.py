@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.fingerprints import Delivery, FingerprintKey, FingerprintKind, Fingerprints, normalise_number
-from registry.identifiers import MemberId
+from registry.identifiers import BadIdentifier, MemberId
 from tests.registry.consortium import AFFILIATE, DEBTOR_REFERENCE, EXPORTER, OTHER_DEBTOR_REFERENCE
 
 KEY = FingerprintKey(bytes(range(32)), 1)
@@ -101,13 +101,26 @@ def test_parts_do_not_run_into_each_other() -> None:
 
 def test_kinds_do_not_run_into_each_other() -> None:
     digits = sha256(b"file").digest()
-    kinds = {KEY.fiscal(digits.hex()), KEY.document(digits), KEY.debtor(digits.hex())}
+    kinds = {KEY.fiscal(digits.hex()), KEY.document(digits), KEY.debtor(f"CN:{digits.hex()}")}
     assert len(kinds) == 3
     assert [kind.value for kind in FingerprintKind] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_a_debtor_is_known_however_it_is_written() -> None:
-    assert KEY.debtor("lei:5493001KJTIIGC8Y1R12") == KEY.debtor(" LEI:5493001kjtiigc8y1r12 ")
+    assert KEY.debtor("lei:5493001KJTIIGC8Y1R12") == KEY.debtor(" LEI: 5493001kjtii-gc8y1r12 ")
+    written = {
+        KEY.debtor(text) for text in ("US:12-3456789", "us:123456789", "US: 12 3456789", "ＵＳ：012-3456789")
+    }
+    assert len(written) == 1
+    assert KEY.debtor("CA:123456789") not in written
+
+
+@pytest.mark.parametrize(
+    "text", ["", "123456789", "USA:1", "US:", "US:--", "lei:5493001KJTIIGC8Y1R13", "uscc:1"]
+)
+def test_a_debtor_without_a_usable_identifier_is_refused(text: str) -> None:
+    with pytest.raises(BadIdentifier):
+        KEY.debtor(text)
 
 
 @pytest.mark.parametrize("number", ["", "  ", "---", "\u200b"])

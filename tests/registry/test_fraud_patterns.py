@@ -9,11 +9,14 @@ import pytest
 
 from registry.entry import Mode, assemble, decode_entry, encode_body, sign_body, verify_signatures
 from registry.errors import Code, EntryRefused, NotPermitted, Reference
+from registry.limits import SUSPICIONS_MAX
 from registry.operations import Operation
 from registry.operations.existence import Evidence, EvidenceKind
+from registry.operations.governance import Role
 from registry.policy import ConfirmationPolicy
 from tests.registry.consortium import (
     AFFILIATE,
+    BANK,
     DEBTOR,
     DEBTOR_FACTOR,
     EXPORTER,
@@ -143,10 +146,49 @@ def test_the_same_payment_reported_twice(consortium: Consortium) -> None:
     """A second report would end a lien for which nothing was paid."""
     receivable = consortium.registered()
     consortium.do(consortium.pledging(receivable))
-    paid = payment(receivable, 5_000, reference="bank 1")
+    paid = payment(receivable, 5_000, reference="bank 1", consenting=[FACTOR_1])
     assert consortium.code(paid) is Code.OK
     assert consortium.code(paid) is Code.REFERENCE_REUSED
     assert consortium.record(receivable).liens[0].amount == 5_000
+
+
+def test_a_pledgor_cannot_report_its_pledgee_s_security_away(consortium: Consortium) -> None:
+    """A payment on its own word would end the lien, and settlement would close the rest."""
+    receivable = consortium.registered()
+    consortium.do(consortium.pledging(receivable, 6_000))
+    lien = consortium.record(receivable).liens[0]
+    assert consortium.code(payment(receivable, 4_000, reference="free part")) is Code.OK
+    result = consortium.result(payment(receivable, 1, reference="one too many"))
+    assert (result.code, result.collided_with) == (Code.PLEDGED, lien.place)
+    assert consortium.record(receivable).liens == (lien,)
+    assert consortium.code(payment(receivable, 6_000, reporter=BANK)) is Code.OK
+
+
+def test_a_debtor_that_attests_too_cannot_report_its_own_payment(consortium: Consortium) -> None:
+    consortium.change_member(DEBTOR, roles=(Role.DEBTOR, Role.ATTESTER))
+    receivable = consortium.registered()
+    consortium.do(consortium.assignment(receivable, 10_000, FACTOR_1))
+    own = payment(receivable, 10_000, holder=FACTOR_1, reporter=DEBTOR)
+    assert consortium.code(own) is Code.NOT_PERMITTED
+    assert consortium.record(receivable).outstanding == 10_000
+
+
+def test_a_delivery_that_is_first_stated_too_large_backs_no_second_invoice(consortium: Consortium) -> None:
+    consortium.registered("DUMMY", deliveries=[("BL-1", 1, 1_000_000)])
+    consortium.registered("A", deliveries=[("BL-1", 99, 100)])
+    second = consortium.registration("B", deliveries=[("BL-1", 99, 100)])
+    assert consortium.code(second) is Code.DUPLICATE_DELIVERY
+
+
+def test_a_stranger_s_copies_are_no_suspicions(consortium: Consortium) -> None:
+    """Sixteen registrations under a copied value must not bar the receivable that they copy."""
+    victim = consortium.registration("V", similar=None)
+    for number in range(SUSPICIONS_MAX):
+        junk = consortium.registration(f"J{number}", exporter=AFFILIATE)
+        copied = replace(junk.fingerprints, similar=victim.fingerprints.similar)
+        consortium.do(replace(junk, fingerprints=copied))
+    receivable = consortium.result(victim).subject
+    assert consortium.code(consortium.pledging(receivable)) is Code.OK
 
 
 def test_pledge_by_who_does_not_hold(consortium: Consortium) -> None:

@@ -14,6 +14,7 @@ from registry.operations.security import Junior
 from registry.policy import ConfirmationPolicy
 from registry.receivable import Lien, free_amount
 from tests.registry.consortium import (
+    BANK,
     DAY_MS,
     DEBTOR_FACTOR,
     EXPORTER,
@@ -442,6 +443,21 @@ def test_a_released_lien_leaves_nothing_to_expire(consortium: Consortium) -> Non
     assert consortium.state.due(2**60, 10) == ()
 
 
+def test_the_index_changes_only_with_the_liens(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    until_ms = consortium.now_ms + 40 * DAY_MS
+    pledged(consortium, receivable, 4_000, until_ms=until_ms)
+    delta = consortium.blocks[-1].result.delta
+    assert (delta.due_added, delta.due_removed) == (((until_ms, receivable),), ())
+    for operation in (confirmation(receivable), payment(receivable, 8_000, consenting=[FACTOR_1])):
+        delta = consortium.commit(consortium.entry(operation)).result.delta
+        assert (delta.due_added, delta.due_removed) == ((), ())
+    delta = consortium.commit(
+        consortium.entry(payment(receivable, 2_000, consenting=[FACTOR_1]))
+    ).result.delta
+    assert (delta.due_added, delta.due_removed) == ((), ((until_ms, receivable),))
+
+
 def test_a_lien_made_and_released_in_one_block_never_reaches_the_index(consortium: Consortium) -> None:
     receivable = consortium.registered()
     pledge = consortium.entry(consortium.pledging(receivable))
@@ -482,7 +498,7 @@ def test_a_payment_on_a_pledged_part_takes_what_is_free_first(consortium: Consor
     pledged(consortium, receivable, 6_000)
     consortium.do(payment(receivable, 4_000))
     assert liens(consortium, receivable)[0].amount == 6_000
-    consortium.do(payment(receivable, 1_000))
+    consortium.do(payment(receivable, 1_000, consenting=[FACTOR_1]))
     assert liens(consortium, receivable)[0].amount == 5_000
 
 
@@ -490,14 +506,14 @@ def test_a_payment_shrinks_the_latest_lien_first(consortium: Consortium) -> None
     receivable = consortium.registered()
     for pledgee in (FACTOR_1, FACTOR_2, FACTOR_3):
         pledged(consortium, receivable, 3_000, pledgee)
-    consortium.do(payment(receivable, 5_000))
+    consortium.do(payment(receivable, 5_000, reporter=BANK))
     assert [(lien.pledgee, lien.amount) for lien in liens(consortium, receivable)] == [
         (FACTOR_1, 3_000),
         (FACTOR_2, 2_000),
     ]
-    consortium.do(payment(receivable, 4_000))
+    consortium.do(payment(receivable, 4_000, consenting=[FACTOR_1, FACTOR_2]))
     assert [(lien.pledgee, lien.amount) for lien in liens(consortium, receivable)] == [(FACTOR_1, 1_000)]
-    consortium.do(payment(receivable, 1_000))
+    consortium.do(payment(receivable, 1_000, consenting=[FACTOR_1]))
     assert liens(consortium, receivable) == ()
 
 
@@ -505,9 +521,10 @@ def test_a_payment_caps_the_liens_behind_a_lien_that_shrinks(consortium: Consort
     receivable = consortium.registered()
     senior = pledged(consortium, receivable, 10_000)
     pledged(consortium, receivable, 8_000, FACTOR_2, junior_to=Junior(senior, FACTOR_1))
-    consortium.do(payment(receivable, 5_000))
+    assert consortium.code(payment(receivable, 5_000, consenting=[FACTOR_1])) is Code.PLEDGED
+    consortium.do(payment(receivable, 5_000, consenting=[FACTOR_1, FACTOR_2]))
     assert [lien.amount for lien in liens(consortium, receivable)] == [5_000, 5_000]
-    consortium.do(payment(receivable, 5_000, reference="second half"))
+    consortium.do(payment(receivable, 5_000, reporter=BANK, reference="second half"))
     assert liens(consortium, receivable) == ()
     assert consortium.state.due(2**60, 10) == ()
 

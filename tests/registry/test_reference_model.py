@@ -359,6 +359,14 @@ class Model:
             return Code.OVERPAYMENT
         if operation.bank_reference in self.references:
             return Code.REFERENCE_REUSED
+        if operation.reporter == holder:
+            after = deepcopy(debt)
+            after.held[holder] -= amount
+            after.shrink(holder)
+            for name, lien in debt.liens.items():
+                kept = after.liens[name][2] if name in after.liens else 0
+                if kept < lien[2] and lien[1] not in operation.consenting_pledgees:
+                    return Code.PLEDGED
         self.references.add(operation.bank_reference)
         debt.held[holder] -= amount
         debt.disputed[holder] = min(debt.disputed[holder], debt.held[holder])
@@ -456,7 +464,15 @@ class Ledger(RuleBasedStateMachine):
             case _:
                 self.serial += pick(st.sampled_from((1, 1, 1, 0)))
                 reporter = pick(st.sampled_from((None, BANK, taker)))
-                return payment(name, amount, holder=holder, reporter=reporter, reference=f"T{self.serial}")
+                consenting = [lien[1] for lien in debt.liens.values() if pick(st.booleans())]
+                return payment(
+                    name,
+                    amount,
+                    holder=holder,
+                    reporter=reporter,
+                    reference=f"T{self.serial}",
+                    consenting=sorted(set(consenting) - {holder if reporter is None else reporter}),
+                )
 
     def draw_amount(self, pick: Any, debt: Debt, holder: str) -> int:
         edges = {0, 1, debt.free(holder), debt.held.get(holder, 0), debt.owed(), debt.confirmed}

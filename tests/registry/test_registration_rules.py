@@ -12,7 +12,7 @@ from registry.fingerprints import FingerprintKind
 from registry.limits import AMOUNT_MAX, DAY_MAX, QUANTITY_MAX, SUSPICIONS_MAX
 from registry.operations.existence import Evidence, EvidenceKind, Instalment
 from registry.receivable import ConfirmationKind, Phase
-from registry.state import Namespace
+from registry.rules.disposal import DAY_MS
 from tests.registry.consortium import (
     AFFILIATE,
     DEBTOR,
@@ -29,7 +29,6 @@ from tests.registry.consortium import (
     found,
     payment,
     settlement,
-    stored,
 )
 
 
@@ -218,7 +217,9 @@ def test_the_same_number_against_another_debtor_is_another_invoice(consortium: C
         ([("BL-1", 41, 100)], Code.DUPLICATE_DELIVERY),
         # The document does not grow because a later registration says so.
         ([("BL-1", 41, 1_000)], Code.DUPLICATE_DELIVERY),
-        ([("BL-1", 40, 40)], Code.OK),
+        # Nor does it shrink to hide what is consumed: the smallest quantity stated counts.
+        ([("BL-1", 40, 99)], Code.DUPLICATE_DELIVERY),
+        ([("BL-1", 39, 99)], Code.OK),
         ([("BL-2", 101, 100)], Code.DUPLICATE_DELIVERY),
         ([("BL-2", 100, 100)], Code.OK),
         ([("BL-2", QUANTITY_MAX, QUANTITY_MAX)], Code.OK),
@@ -249,20 +250,26 @@ def test_a_refused_registration_consumes_no_delivery(consortium: Consortium) -> 
 # --- suspicions
 
 
-def test_similar_receivables_are_listed_up_to_what_a_taker_can_name(consortium: Consortium) -> None:
-    """One more than the list holds: it can still be assigned, by naming those that are listed."""
-    ids = [consortium.registered(f"N{n}", similar=None) for n in range(1, SUSPICIONS_MAX + 2)]
-    similar = consortium.record(ids[0]).fingerprints.similar
-    listed = stored(consortium, Namespace.SIMILAR, similar)
-    assert listed == tuple(ids[:SUSPICIONS_MAX])
+def test_similar_receivables_are_all_listed_or_refused(consortium: Consortium) -> None:
+    """One more than a taker can name is refused: it would stand behind others of which its taker is never told."""
+    ids = [consortium.registered(f"N{n}", similar=None) for n in range(1, SUSPICIONS_MAX + 1)]
+    result = consortium.result(consortium.registration("ONE-MORE", similar=None))
+    assert (result.code, result.collided_with) == (Code.LIMIT_REACHED, consortium.record(ids[0]).place)
     for receivable in (ids[0], ids[-1]):
-        others = tuple(sorted(set(listed) - {receivable}))
+        others = tuple(sorted(set(ids) - {receivable}))
         assign = consortium.assignment(receivable)
         assert consortium.code(assign) is Code.SUSPICION_NOT_ACKNOWLEDGED
         assert consortium.code(replace(assign, acknowledged_suspicions=others[:-1])) is (
             Code.SUSPICION_NOT_ACKNOWLEDGED
         )
         assert consortium.code(replace(assign, acknowledged_suspicions=others)) is Code.OK
+
+
+@pytest.mark.parametrize(("days_ahead", "code"), [(0, Code.OK), (1, Code.OK), (2, Code.TENOR)])
+def test_an_invoice_of_the_future_is_refused(consortium: Consortium, days_ahead: int, code: Code) -> None:
+    today = consortium.now_ms // DAY_MS
+    operation = consortium.registration("A", issue_date=today + days_ahead, due_date=today + 30)
+    assert consortium.code(operation) is code
 
 
 def test_an_affiliate_is_not_similar_by_itself(consortium: Consortium) -> None:

@@ -36,6 +36,7 @@ from registry.operations.governance import EnrolMember, KeyEnrolment, Role
 from registry.operations.security import Junior
 from registry.policy import ConfirmationPolicy, Policy
 from registry.receipt import decode_receipt
+from registry.rules.judgement import similar_key
 from registry.state import Namespace, decode_value, split_stored, state_key
 from registry.transition import genesis_state
 from tests.registry.assignment_examples import trade
@@ -221,7 +222,7 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
         Namespace.WINDOW: EXPORTER.encode(),
         Namespace.RECEIVABLE: record.receivable_id,
         Namespace.FINGERPRINT: b"\x01" + prints.invoice,
-        Namespace.SIMILAR: prints.similar,
+        Namespace.SIMILAR: similar_key(EXPORTER, record.debtor_reference, prints.similar),
         Namespace.DELIVERY: prints.deliveries[0].fingerprint,
         Namespace.PAYMENT_REFERENCE: bank_reference,
         Namespace.POLICY: b"",
@@ -433,7 +434,7 @@ def test_fingerprints(vectors: dict[str, Any]) -> None:
         return hmac.digest(key, message, sha256).hex()
 
     debtor = prints["debtor"][1]
-    assert keyed(6, DEBTOR.upper()) == debtor
+    assert keyed(6, *DEBTOR.upper().split(":")) == debtor
     assert keyed(1, EXPORTER, debtor, "INV7", "") == prints["invoice"][-1]
     assert keyed(1, EXPORTER, debtor, "INV7", "2024") == prints["invoice_of_year"][-1]
     assert keyed(2, "24312000") == prints["fiscal"][-1]

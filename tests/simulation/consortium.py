@@ -29,6 +29,8 @@ RECOVERY_MS_MAX: Final = 120_000
 """Virtual time after which a run that has not recovered is stuck."""
 EVENTS_MAX: Final = 400_000
 EQUAL_POWERS: Final = (1, 1, 1, 1)
+FIRST_ENTRY_MS: Final = 150
+"""All nodes are up and connected by then."""
 CLIENT_RETRY_MS: Final = 3_000
 MEMORY_EVERY_EVENTS: Final = 200
 
@@ -130,7 +132,8 @@ class Consortium:
             raw = _entry(self.genesis.chain_id, number)
             entry_id = _verified_entry(raw).entry_id
             self._waiting[entry_id] = raw
-            self.at(number * until_ms // count, partial(self._hand_in, entry_id))
+            at_ms = FIRST_ENTRY_MS + number * (until_ms - FIRST_ENTRY_MS) // count
+            self.at(at_ms, partial(self._hand_in, entry_id))
 
     def heal(self) -> None:
         """End all faults but those of the Byzantine nodes."""

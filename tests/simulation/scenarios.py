@@ -97,7 +97,7 @@ def round_1_decides(consortium: Consortium, outcome: Outcome) -> None:
 def some_crash(count: int) -> Callable[[Consortium], None]:
     def arrange(consortium: Consortium) -> None:
         for name in consortium.world.random.sample(consortium.names, count):
-            consortium.at(consortium.world.random.randint(0, 1_500), partial(consortium.crash, name))
+            consortium.at(consortium.world.random.randint(200, 1_500), partial(consortium.crash, name))
 
     return arrange
 
@@ -288,10 +288,13 @@ def wrong_roots(consortium: Consortium) -> None:
     consortium.corrupt(FAULTY, byzantine.InvalidProposer)
 
 
-def stale_times(consortium: Consortium) -> None:
-    # Its blocks are sound, but of an hour ago or of the next hour.
-    offset_ms = consortium.world.random.choice((-3_600_000, 3_600_000))
-    consortium.nodes[FAULTY].clock_offset_ms = offset_ms
+def clock_of_the_next_hour(consortium: Consortium) -> None:
+    consortium.nodes[FAULTY].clock_offset_ms = 3_600_000
+
+
+def clock_of_the_last_hour(consortium: Consortium) -> None:
+    # Its blocks are stamped one millisecond after their parent, which passes for timely while blocks follow fast.
+    consortium.nodes[FAULTY].clock_offset_ms = -3_600_000
 
 
 def no_block_of_the_faulty(consortium: Consortium, outcome: Outcome) -> None:
@@ -324,6 +327,18 @@ def everybody_crashes_again_and_again(consortium: Consortium) -> None:
             doom = partial(_die_soon, node.points, random.randint(1, 12))
             consortium.at(random.randint(0, 7_000), doom)
     consortium.network.faults = LinkFaults(1, 120, loss=0.03)
+
+
+# --- 22: catching up -------------------------------------------------------------------------------------------------
+
+
+def dies_while_it_catches_up(consortium: Consortium) -> None:
+    """A node is away for many heights, and dies again among the first that it fetches."""
+    node = consortium.nodes[consortium.world.random.choice(consortium.names)]
+    node.restart_after_ms = 300
+    consortium.crash_for(node.node_id, 500, 6_000)
+    # A block that is fetched passes two persistence points; the floor of the signer may take two more.
+    consortium.at(6_499, partial(_die_soon, node.points, 1 + consortium.world.seed % 12))
 
 
 # --- Everything at once ----------------------------------------------------------------------------------------------
@@ -394,9 +409,13 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("12", "votes before their value", values_are_lost, decides_during_the_faults),
     Scenario("13", "floods", flood, decides_during_the_faults, faulty=ONE_LIAR),
     Scenario("14a", "wrong state root", wrong_roots, no_block_of_the_faulty, 12_000, faulty=ONE_LIAR),
-    Scenario("14b", "stale time", stale_times, no_block_of_the_faulty, 12_000),
+    Scenario("14b", "time of the next hour", clock_of_the_next_hour, no_block_of_the_faulty, 12_000),
+    Scenario("14c", "time of the last hour", clock_of_the_last_hour, decides_during_the_faults, 12_000),
     Scenario("16a", "crash at a persistence point", crash_at_a_persistence_point, nothing_more),
     Scenario("16b", "everybody crashes again and again", everybody_crashes_again_and_again, nothing_more),
+    Scenario(
+        "22", "dies while it catches up", dies_while_it_catches_up, decides_during_the_faults, entries=24
+    ),
     Scenario("powers", "unequal powers", all_honest, decides_during_the_faults, powers=(2, 2, 1, 1)),
     Scenario("chaos", "all faults, all honest", chaos, nothing_more),
     Scenario("chaos-liar", "all faults, one liar", chaos, nothing_more, faulty=ONE_LIAR),

@@ -108,7 +108,7 @@ class SimulatedNode:
         self.clock_offset_ms = 0
         self.spread: Spreads = spread_honestly
         self.points = PersistencePoints()
-        self.disk = VirtualDisk(self.points, build.sync_works)
+        self.disk = VirtualDisk(self.points, world.random, build.sync_works)
         self.store = CrashingStore(genesis.chain_id, self.points)
         self.peers: dict[str, SimulatedNode] = {}
         self.up = False
@@ -182,7 +182,7 @@ class SimulatedNode:
         """Lose power now."""
         if self.up:
             self._bury("died")
-            self.disk.lose_power(self.world.random)
+            self.disk.lose_power()
 
     def _bury(self, how: str) -> None:
         self.world.note(f"{self.node_id} {how} at height {self.height}")
@@ -199,7 +199,7 @@ class SimulatedNode:
             return True
         except MachineDied:
             self._bury("died at a persistence point")
-            self.disk.lose_power(self.world.random)
+            self.disk.lose_power()
             self.world.after(self.restart_after_ms, self.start)
         except DiskFailed as failed:
             self._bury(f"stopped: {failed}")

@@ -21,3 +21,10 @@ def test_persistence_points_are_hit_one_by_one() -> None:
     scenario = next(s for s in SCENARIOS if s.number == "16a")
     for seed in range(1_000, 1_048):
         play(scenario, seed)
+
+
+def test_a_node_that_died_while_it_caught_up_starts_again() -> None:
+    """Found by seed 1003 of scenario 16b: what is fetched leaves no durable journal, and the start refused the gap."""
+    scenario = next(s for s in SCENARIOS if s.number == "22")
+    for seed in range(24):
+        play(scenario, seed)

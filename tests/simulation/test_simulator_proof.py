@@ -38,7 +38,7 @@ def violated(number: str, seed: int, build: Build) -> str | None:
         (planted.UNLOCK_AT_OLD_POLKA, "10", 60, {"lock", "agreement"}),
         (planted.QUORUM_OF_2F, "1", 1, {"certificate"}),
         (planted.QUORUM_OF_TWO_THIRDS, "powers", 5, {"certificate"}),
-        (planted.NO_SYNC, "16b", 5, {"double sign", "halt"}),
+        (planted.NO_SYNC, "16b", 20, {"double sign"}),
     ],
     ids=[
         "lock test skipped",
@@ -52,12 +52,6 @@ def violated(number: str, seed: int, build: Build) -> str | None:
 def test_planted_fault_is_found(build: Build, number: str, seeds: int, oracles: set[str]) -> None:
     found = next((oracle for seed in range(seeds) if (oracle := violated(number, seed, build))), None)
     assert found in oracles, f"found {found} within {seeds} seeds"
-
-
-def test_missing_sync_leads_to_a_double_signature() -> None:
-    """Not only to damaged files: a key that forgot what it signed signs something else."""
-    found = {violated("16b", seed, planted.NO_SYNC) for seed in range(40)}
-    assert "double sign" in found
 
 
 def test_one_seed_is_one_story() -> None:

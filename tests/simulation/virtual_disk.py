@@ -2,7 +2,7 @@
 
 What was synced, and what `write_atomic` replaced, survives a crash. Of what was appended since, a crash leaves nothing, all, a
 part, or a part with a torn end: the seed decides. `sync_works=False` plants the fault of a disk, or a program, that
-forgets to sync.
+forgets to sync: then what is written becomes durable now and then, when the system happens to write it back.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class VirtualDisk:
     """Implements node.disk.Disk."""
 
     points: PersistencePoints
+    random: Random
     sync_works: bool = True
     full: bool = False
     files: dict[str, _File] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class VirtualDisk:
         self.points.point()
         if self.full:
             self._fail(f"cannot sync {name}")
-        if self.sync_works:
+        if self._reaches_the_disk():
             self.files[name].durable = self.files[name].present
         self.points.point()
 
@@ -80,7 +81,7 @@ class VirtualDisk:
         self.points.point()
         if self.full:
             self._fail(f"cannot replace {name}")
-        if self.sync_works:
+        if self._reaches_the_disk():
             self.files[name] = _File(data, data)
         else:
             self.files[name] = _File(self.files[name].durable if name in self.files else b"", data)
@@ -92,15 +93,18 @@ class VirtualDisk:
     def list(self) -> tuple[str, ...]:
         return tuple(sorted(self.files))
 
-    def lose_power(self, random: Random) -> None:
+    def lose_power(self) -> None:
         """Become the disk that the next start finds."""
         for name in self.list():
             file = self.files[name]
-            found = _after_crash(file, random)
+            found = _after_crash(file, self.random)
             if found or file.durable:
                 self.files[name] = _File(found, found)
             else:
                 del self.files[name]  # the name itself was never made durable
+
+    def _reaches_the_disk(self) -> bool:
+        return self.sync_works or self.random.random() < 0.5
 
     def _fail(self, doing: str) -> None:
         raise DiskFailed(doing, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))

@@ -493,7 +493,7 @@ class PreflightRequest(_message.Message):
 
     ENTRY_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
-    """signatures may be missing: they are reported, the rules are judged all the same"""
+    """the list of signatures may be empty: the rules are judged as if the named parties had signed"""
     def __init__(
         self,
         *,
@@ -559,7 +559,9 @@ class PreflightResponse(_message.Message):
     door_code: _builtins.str
     door_message: _builtins.str
     @_builtins.property
-    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperationResult]: ...
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperationResult]:
+        """none unless the caller is a party of every operation and may see its record"""
+
     def __init__(
         self,
         *,

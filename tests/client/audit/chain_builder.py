@@ -320,9 +320,8 @@ def release(receivable: bytes, lien: bytes, pledgee: str = "factor-1") -> Releas
 def payment(
     receivable: bytes, amount: int, reference: object, *, holder: str = "exporter-1"
 ) -> RecordPayment:
-    return RecordPayment(
-        receivable, member_id_of(holder), member_id_of(holder), amount, digest_of("payment", reference)
-    )
+    payee = member_id_of(holder)
+    return RecordPayment(receivable, payee, payee, amount, digest_of("payment", reference), ())
 
 
 def settle(receivable: bytes, *holders: str) -> Settle:

@@ -136,6 +136,7 @@ def test_every_leaf_is_proven(size: int, stored: StoredNodes) -> None:
         proof = inclusion_proof(leaves, index)
         assert proof == defined_path(leaves, index)
         assert proof == inclusion_proof_from(stored, size, index) == inclusion_proof_from(tree, size, index)
+        assert proof == tree.inclusion_proof(index)
         verify_inclusion(root, size, index, leaf, proof)
 
 
