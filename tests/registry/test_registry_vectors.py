@@ -65,6 +65,7 @@ from tests.registry.consortium import (
     resolution,
     settlement,
 )
+from tests.registry.existence_examples import come_into_being
 from tests.registry.governance_examples import govern
 
 PATH = Path(__file__).parents[1] / "vectors" / "registry.json"
@@ -160,6 +161,7 @@ def chain() -> Consortium:
         consortium.registration("INV-1"),
         mode=Mode.INDEPENDENT,
     )
+    come_into_being(consortium)
     govern(consortium)
     return consortium
 
