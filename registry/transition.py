@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from . import limits
-from .admission import check_chain, check_freshness, check_right
+from .admission import check_chain, check_freshness, check_quota, check_right
 from .block import (
     BLOCK_VERSION,
     RULES_VERSION,
@@ -253,8 +253,11 @@ def judge_entry(
     check_chain(entry, chain_id)
     signers = check_right(state, entry, height)
     check_freshness(state, entry, time_ms)
+    use = check_quota(state, policy, entry, time_ms)
     body = entry.body
     state.put(Namespace.WINDOW, body.submitter.encode(), state.window(body.submitter).add(body.sequence))
+    if use is not None:
+        state.put(Namespace.QUOTA, body.submitter.encode(), use)
     start = state.savepoint()
     keys = frozenset(signature.public_key for signature in entry.signatures)
     results: list[Result] = []

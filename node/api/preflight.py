@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.ports import StorePort
-from registry.admission import check_chain, check_freshness, check_right
+from registry.admission import check_chain, check_freshness, check_quota, check_right
 from registry.entry import Entry, Mode, decode_entry, verify_signatures
 from registry.errors import Code, EntryRefused
 from registry.receipt import Result
@@ -43,6 +43,7 @@ def preflight(store: StorePort, chain_id: bytes, raw: bytes, now_ms: int) -> Pre
             verify_signatures(entry)
             check_right(state, entry, height)
             check_freshness(state, entry, now_ms)
+            check_quota(state, policy_at(state, height), entry, now_ms)
         except EntryRefused as refused:
             code, message = str(refused.code), refused.message
         results = _judge_operations(state, entry, chain_id, height, now_ms)

@@ -15,6 +15,7 @@ from ..receivable import UNCONFIRMED, Part, Phase, Receivable
 from .blankets import attached
 from .judgement import Judgement, Party, Rule, known_receivable, positive
 from .papers import allowed_currency, check_fingerprints, check_tenor, claim_fingerprints, not_own_debtor
+from .relationships import note_trade
 
 _DELIVERY_KINDS: Final = (EvidenceKind.DELIVERY, EvidenceKind.CUSTOMS)
 
@@ -96,6 +97,7 @@ def crystallise(judgement: Judgement, operation: Crystallise) -> bytes:
 
     identifier = receivable_id(judgement.entry_id, judgement.operation_index)
     claim_fingerprints(judgement, operation.fingerprints, judgement.place(identifier))
+    note_trade(judgement, record.exporter, record.debtor_reference)
     arisen, left = _split(judgement, record, operation, identifier)
     judgement.store(left)
     if not arisen.liens and all(part.holder == record.exporter for part in arisen.parts):

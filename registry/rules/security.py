@@ -43,6 +43,8 @@ def pledge(judgement: Judgement, operation: Pledge) -> bytes:
         operation.pledgee,
         operation.verified_fingerprints,
         operation.acknowledged_suspicions,
+        holder=operation.pledgor,
+        amount=operation.amount,
     )
     if len(record.liens) >= limits.LIENS_MAX:
         raise RuleViolation(Code.LIMIT_REACHED, f"a receivable carries at most {limits.LIENS_MAX} liens")

@@ -417,6 +417,18 @@ def test_receipts(vectors: dict[str, Any]) -> None:
     assert refused == ["DUPLICATE_PLEDGE", "EMPTY_ASSIGNMENT", "DUPLICATE_RECEIVABLE", "TOO_EARLY"]
 
 
+_PRIVATE = {
+    Namespace.RECEIVABLE,
+    Namespace.BLANKET,
+    Namespace.CONTROL,
+    Namespace.CONTROLLED,
+    Namespace.EXPOSURE,
+    Namespace.RISK_ASSETS,
+    Namespace.TRADE,
+    Namespace.QUOTA,
+}
+
+
 def test_state(vectors: dict[str, Any]) -> None:
     for vector in vectors["state"]:
         namespace = Namespace[vector["namespace"]]
@@ -428,7 +440,7 @@ def test_state(vectors: dict[str, Any]) -> None:
             bytes.fromhex(hashed("private-value", private)),
         )
         assert sha256(b"".join(halves)).hexdigest() == vector["value_hash"]
-        assert (private == b"") == (namespace not in (Namespace.RECEIVABLE, Namespace.BLANKET))
+        assert (private == b"") == (namespace not in _PRIVATE)
         decode_value(namespace, bytes.fromhex(vector["stored"]))
     member = msgpack.unpackb(msgpack.unpackb(bytes.fromhex(vectors["state"][0]["stored"]))[0])
     assert member == [EXPORTER, [3], 1, 0, [member[4][0]], [[key_of(EXPORTER).public_key, 0, HEIGHT_MAX]], []]
