@@ -173,7 +173,7 @@ def summary_document(summary: StatusSummary) -> dict[str, Any]:
 
 
 def _summary_lines(summary: StatusSummary) -> dict[str, str]:
-    amounts = ("outstanding", "free", "assigned", "pledged", "disputed", "confirmed")
+    amounts = ("outstanding", "free", "assigned", "reserved", "pledged", "disputed", "confirmed")
     return {
         "phase": summary.phase.name.lower(),
         **{name: show_amount(getattr(summary, name), summary.currency) for name in amounts},
