@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from registry.errors import Code, Reason
+from registry.operations.security import Junior
 from tests.registry.consortium import EXPORTER, FACTOR_1, FACTOR_2, Consortium
 from tests.registry.existence_examples import (
     accredit,
@@ -76,4 +77,7 @@ def test_a_red_letter_invoice_is_financed(consortium: Consortium) -> None:
         (Reason("held", 10_000), Reason("voided", 10_000)),
     )
     assert consortium.code(consortium.assignment(receivable, 1_000)) is Code.EMPTY_ASSIGNMENT
-    assert consortium.record(receivable).liens[0].pledgee == FACTOR_1
+    (senior,) = consortium.record(receivable).liens
+    junior = Junior(senior.lien_id, FACTOR_1)
+    result = consortium.result(consortium.pledging(receivable, 1_000, FACTOR_2, junior_to=junior))
+    assert (result.code, result.reasons) == (Code.EMPTY_PLEDGE, (Reason("voided", 5_000),))

@@ -219,6 +219,22 @@ def test_who_took_a_part_of_the_cap_is_served_before_the_exporter(consortium: Co
     assert [(lien.pledgee, lien.amount) for lien in left.liens] == [(FACTOR_2, 1_000)]
 
 
+def test_a_factor_that_consents_takes_a_part_of_the_cap(consortium: Consortium) -> None:
+    future = registered(consortium)
+    taken = consortium.assignment(future, 3_000, with_recourse=True)
+    assert consortium.code(taken) is Code.EMPTY_ASSIGNMENT
+    assert consortium.code(replace(taken, future_consented=True)) is Code.OK
+    arisen = consortium.record(consortium.result(arising(future, "F1", 2_000)).subject)
+    assert {part.holder: part.amount for part in arisen.parts} == {FACTOR_1: 2_000}
+    second = consortium.record(consortium.result(arising(future, "F2", 8_000)).subject)
+    assert {part.holder: part.amount for part in second.parts} == {EXPORTER: 7_000, FACTOR_1: 1_000}
+    # The exporter pledges what it has left, and is told what took the rest.
+    result = consortium.result(consortium.pledging(second.receivable_id, 8_000, FACTOR_2))
+    assert result.code is Code.DUPLICATE_PLEDGE
+    assert result.collided_with == consortium.record(future).disposals[0].latest
+    assert consortium.code(consortium.pledging(second.receivable_id, 7_000, FACTOR_2)) is Code.OK
+
+
 def test_served_first_are_the_others_in_their_order() -> None:
     parts = tuple(Part(holder, amount, 0, False, PLACE) for holder, amount in (("s", 5), ("f", 3), ("g", 3)))
     assert served_first(parts, "s", 2) == {"f": 2}
