@@ -241,6 +241,20 @@ def record_document(record: Receivable) -> dict[str, Any]:
             }
             for notice in record.notices
         ],
+        "confirmation": record.confirmation.kind.name.lower(),
+        "cap": None if record.future is None else record.future.cap,
+        "origin": None if record.origin is None else show_id(record.origin),
+        "attestations": [
+            {
+                "kind": each.kind.name.lower(),
+                "paper": each.paper.hex(),
+                "attester": each.attester,
+                "quantity": each.quantity,
+                "voided": each.voided,
+                "place": output.place_document(each.place),
+            }
+            for each in record.attestations
+        ],
     }
 
 
