@@ -131,12 +131,19 @@ def check_concentration(judgement: Judgement, record: Receivable, taker: str, am
     if single is not None:
         exposure = state.exposure(taker, record.debtor_reference, record.currency)
         _check_share(assets, exposure + amount, single, "exposure")
-    if related is None:
-        return
-    group = _group_of(judgement, taker)
-    if record.debtor_reference in group:
+    if related is not None and _are_related(judgement, taker, record.debtor_reference):
+        group = _group_of(judgement, taker)
         exposure = sum(state.exposure(taker, party, record.currency) for party in group)
         _check_share(assets, exposure + amount, related, "related_exposure")
+
+
+def _are_related(judgement: Judgement, member_id: str, debtor: bytes) -> bool:
+    state, day = judgement.state, judgement.time_ms // DAY_MS
+    member = state.member(member_id)
+    own = None if member is None else member.debtor_reference
+    if own is None:
+        return False
+    return common_control(own, state.controls(own), debtor, state.controls(debtor), day) is not None
 
 
 def _check_share(assets: RiskAssets, exposure: int, percent: int, word: str) -> None:
