@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from registry.errors import Code, NotPermitted, Reason
+from registry.limits import ATTESTATIONS_MAX
 from registry.operations.existence import EvidenceKind
 from registry.receivable import free_amount
 from registry.state import Namespace
@@ -126,3 +128,13 @@ def test_accreditation_is_judged_before_the_paper(consortium: Consortium, delive
     consortium.change_member(BANK, accredited=())
     both = attestation(consortium, delivered, paper=bytes(32), quantity=0)
     assert consortium.code(both) is Code.NOT_PERMITTED
+
+
+def test_attestations_of_one_receivable_are_bounded(consortium: Consortium, delivered: bytes) -> None:
+    consortium.do(attestation(consortium, delivered))
+    record = consortium.record(delivered)
+    state = consortium.working()
+    full = replace(record, attestations=record.attestations * ATTESTATIONS_MAX)
+    state.put(Namespace.RECEIVABLE, delivered, full)
+    consortium.state.apply(state.finish()[0])
+    assert consortium.code(red_letter(consortium, delivered)) is Code.LIMIT_REACHED

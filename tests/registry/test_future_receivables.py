@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry.errors import Code, Reason
 from registry.future import served_first, split_liens
@@ -259,6 +262,40 @@ def test_a_junior_lien_goes_with_its_senior() -> None:
         assert [lien.amount for lien in over] == arisen
         assert [lien.amount for lien in stays] == left
     assert split_liens(liens, {"f": 3}) == ((), liens)
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(1, 50), st.booleans()), max_size=6),
+    st.integers(0, 400),
+)
+def test_what_is_split_adds_up_and_fits_on_both_sides(
+    amounts: list[int], pledged: list[tuple[int, bool]], value: int
+) -> None:
+    parts = tuple(Part(f"h{n}", amount, 0, False, PLACE) for n, amount in enumerate(amounts))
+    liens: list[Lien] = []
+    room = amounts[0]
+    for n, (amount, is_junior) in enumerate(pledged):
+        taken = {lien.behind for lien in liens}
+        senior = next((lien for lien in liens if lien.lien_id not in taken), None) if is_junior else None
+        fitting = min(amount, room if senior is None else senior.amount)
+        if fitting > 0:
+            behind = None if senior is None else senior.lien_id
+            liens.append(Lien(bytes([n]) * 32, "h0", "p", fitting, 1, behind, PLACE))
+            room -= fitting if senior is None else 0
+    value = min(value, sum(amounts))
+    served = served_first(parts, "h0", value)
+    assert sum(served.values()) == value
+    arisen, left = split_liens(tuple(liens), served)
+    for side, part in ((arisen, served.get("h0", 0)), (left, amounts[0] - served.get("h0", 0))):
+        by_id = {lien.lien_id: lien for lien in side}
+        assert sum(lien.amount for lien in side if lien.behind is None) <= part
+        assert all(lien.amount > 0 for lien in side)
+        assert all(lien.amount <= by_id[lien.behind].amount for lien in side if lien.behind is not None)
+    both = Counter[bytes]()
+    for lien in (*arisen, *left):
+        both[lien.lien_id] += lien.amount
+    assert both == Counter({lien.lien_id: lien.amount for lien in liens})
 
 
 def test_the_debtor_is_the_witness_by_default(consortium: Consortium) -> None:

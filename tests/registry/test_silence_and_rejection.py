@@ -23,6 +23,7 @@ from tests.registry.consortium import (
     confirmation,
     dispute,
     key_of,
+    payment,
     resolution,
 )
 from tests.registry.existence_examples import consent, credit, noticed, rejection, silence
@@ -98,6 +99,8 @@ def test_who_disputes_is_not_silent(consortium: Consortium, told: bytes) -> None
 def test_only_who_holds_a_part_speaks_of_silence(consortium: Consortium, told: bytes) -> None:
     consortium.pass_time(consortium.tip.time_ms + TACIT_MS)
     assert consortium.code(silence(consortium, told, FACTOR_2)) is Code.NOT_HOLDER
+    consortium.do(payment(told, 6_000, holder=FACTOR_1))
+    assert consortium.code(silence(consortium, told)) is Code.NOT_HOLDER
 
 
 def test_an_express_confirmation_goes_before_silence(consortium: Consortium, told: bytes) -> None:
