@@ -16,7 +16,19 @@ import typer
 from registry.errors import InvariantViolation, RegistryError
 
 from .audit import commands as audit_commands
-from .commands import assignment, collection, disposal, existence, importing, members, output, queries
+from .commands import (
+    assignment,
+    collection,
+    correction,
+    disposal,
+    evidence,
+    existence,
+    governance,
+    importing,
+    members,
+    output,
+    queries,
+)
 from .errors import ClientError
 
 ENTRY_POINT_GROUP = "pledgebook.commands"
@@ -34,6 +46,7 @@ app = typer.Typer(
 )
 
 app.add_typer(members.keys_app, name="keys")
+app.add_typer(governance.govern_app, name="govern")
 app.command(
     epilog=f"Example: pledgebook enrol buyer-1 {_NET} --member-id lei:529900T8BM49AURSDO55 --role debtor"
 )(members.enrol)
@@ -80,6 +93,32 @@ app.command(
 )(collection.pay)
 app.command(epilog=f"Example: pledgebook settle RECEIVABLE {_NET} --as exporter-1")(collection.settle)
 app.command(epilog=f"Example: pledgebook cancel RECEIVABLE {_NET} --as exporter-1")(existence.cancel)
+app.command(
+    epilog=f"Example: pledgebook register-future {_NET} --as exporter-1 --debtor buyer-1 --contract C-9 "
+    "--cap 50000.00 --currency USD --signed 2026-11-01 --ends 2027-10-31"
+)(evidence.register_future)
+app.command(
+    epilog=f"Example: pledgebook crystallise RECEIVABLE {_NET} --as exporter-1 --debtor buyer-1 --witness buyer-1 "
+    "--invoice INV-8 --amount 900.00 --issued 2026-12-01 --due 2027-03-01 --delivery BL-7/1/90/90"
+)(evidence.crystallise)
+app.command(
+    epilog=f"Example: pledgebook attest RECEIVABLE {_NET} --as carrier --kind delivery --number BL-7 --line 1 --quantity 90"
+)(evidence.attest)
+app.command(
+    epilog=f"Example: pledgebook consent consent.json {_NET} --as buyer-1 --exporter exporter-1 --until 2027-12-31"
+)(correction.consent)
+app.command(
+    epilog=f"Example: pledgebook confirm-tacitly RECEIVABLE {_NET} --as factor-1 --consent consent.json"
+)(correction.confirm_tacitly)
+app.command(epilog=f"Example: pledgebook reject RECEIVABLE {_NET} --as buyer-1 --reason not_delivered")(
+    correction.reject
+)
+app.command(
+    epilog=f"Example: pledgebook credit-note RECEIVABLE {_NET} --as exporter-1 --number CN-3 --share exporter-1=120.00"
+)(correction.credit_note)
+app.command(epilog=f"Example: pledgebook correct RECEIVABLE {_NET} --as exporter-1 --issued 2026-11-02")(
+    correction.correct
+)
 app.command(
     epilog=f"Example: pledgebook status {_NET} --exporter exporter-1 --debtor buyer-1 --invoice INV-7"
 )(queries.status)

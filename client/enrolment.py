@@ -15,6 +15,7 @@ from pathlib import Path
 from registry.fingerprints import FingerprintKey, Numbering
 from registry.identifiers import MemberId
 from registry.operations import EnrolMember
+from registry.operations.existence import EvidenceKind
 from registry.operations.governance import Role
 from registry.signing import SigningKey
 
@@ -35,6 +36,7 @@ class NewMember:
     member_id: MemberId
     roles: tuple[Role, ...]
     numbering: Numbering = Numbering.CONTINUOUS
+    accredited: tuple[EvidenceKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def prepare_enrolment(
     """Make (or take up) the member's key files and the operation. Raises InputError, KeyFileError."""
     check_name(new.name)
     paths = tuple(given_keys) or (directory.folder / "members" / f"{new.name}-key-1.pem",)
-    keys = tuple(_key_at(path, may_create=not given_keys) for path in paths)
+    keys = tuple(key_at(path, may_create=not given_keys) for path in paths)
     wallet = Wallet(new.member_id, keys, chain_id, fingerprint_key)
     enrolments = sorted(
         (wallet.enrolment_of(key) for key in keys), key=lambda enrolment: enrolment.public_key
@@ -67,6 +69,7 @@ def prepare_enrolment(
         numbering=new.numbering,
         debtor_reference=fingerprint_key.debtor(new.member_id),
         keys=tuple(enrolments),
+        accredited=tuple(sorted(new.accredited)),
     )
     roles = tuple(role.name.lower() for role in operation.roles)
     return Enrolment(MemberFiles(new.name, new.member_id, roles, paths), wallet, operation)
@@ -80,7 +83,8 @@ def check_name(name: str) -> None:
         )
 
 
-def _key_at(path: Path, *, may_create: bool) -> SigningKey:
+def key_at(path: Path, *, may_create: bool) -> SigningKey:
+    """The key of a file, made first if that is allowed and there is none. Raises KeyFileError."""
     passphrase = passphrase_from_environment()
     if may_create and not path.exists():
         return create_key(path, passphrase)

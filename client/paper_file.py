@@ -84,6 +84,7 @@ def _to_json(filed: FiledPapers) -> dict[str, Any]:
             for paper in papers.deliveries
         ],
         "numbering": papers.numbering.name.lower(),
+        "is_contract": papers.is_contract,
         "salt": filed.salt.hex(),
     }
 
@@ -107,6 +108,7 @@ def _from_line(path: Path, number: int, line: str) -> FiledPapers:
                 for document, line, quantity, whole in raw["deliveries"]
             ),
             numbering=Numbering[raw["numbering"].upper()],
+            is_contract=raw.get("is_contract", False) is True,
         )
         return FiledPapers(ReceivableId(read_id(raw["receivable"])), papers, bytes.fromhex(raw["salt"]))
     except (ValueError, KeyError, TypeError, BadIdentifier) as error:

@@ -15,6 +15,7 @@ from typing import Final
 from registry.fingerprints import Delivery, FingerprintKey, Fingerprints, Numbering
 from registry.identifiers import MemberId
 from registry.operations.existence import Evidence, EvidenceKind, RegisterReceivable
+from registry.operations.future import Crystallise, RegisterFutureReceivable
 from registry.signing import Tag, digest
 
 from .errors import InputError
@@ -61,11 +62,15 @@ class Papers:
     document_sha256: bytes | None = None
     deliveries: tuple[DeliveryPaper, ...] = ()
     numbering: Numbering = Numbering.CONTINUOUS
+    is_contract: bool = False
+    """The papers are a contract, of which invoices will come; the number, dates and amount are the contract's."""
 
     def invoice_fingerprint(self, key: FingerprintKey) -> bytes:
-        """What the invoice is known by on the chain. Raises InputError on a number without content."""
+        """What the invoice, or the contract, is known by on the chain. Raises InputError on a number without content."""
         year = self.issue_date.year if self.numbering is Numbering.YEARLY else None
         try:
+            if self.is_contract:
+                return key.contract(self.exporter, key.debtor(self.debtor), self.invoice_number)
             return key.invoice(self.exporter, key.debtor(self.debtor), self.invoice_number, year)
         except ValueError as error:
             raise InputError(f"invoice number: {error}") from error
@@ -110,8 +115,9 @@ class Papers:
         return b"".join(len(fact.encode()).to_bytes(4, "big") + fact.encode() for fact in facts)
 
     def evidence(self, salt: bytes) -> Evidence:
-        """The commitment to the invoice under a salt that the exporter keeps."""
-        return Evidence(EvidenceKind.INVOICE, commitment(EvidenceKind.INVOICE, salt, self.invoice_value()))
+        """The commitment to the invoice, or the contract, under a salt that the exporter keeps."""
+        kind = EvidenceKind.CONTRACT if self.is_contract else EvidenceKind.INVOICE
+        return Evidence(kind, commitment(kind, salt, self.invoice_value()))
 
     def registration(self, key: FingerprintKey, salt: bytes) -> RegisterReceivable:
         """The operation that registers these papers. Raises InputError."""
@@ -126,6 +132,34 @@ class Papers:
             evidence=(self.evidence(salt),),
             schedule=(),
             reverse_factoring_debtor=None,
+        )
+
+    def future_registration(self, key: FingerprintKey, salt: bytes) -> RegisterFutureReceivable:
+        """The operation that registers a contract. Raises InputError."""
+        return RegisterFutureReceivable(
+            exporter=self.exporter,
+            debtor_reference=key.debtor(self.debtor),
+            currency=self.currency,
+            cap=self.amount,
+            contract_date=day_number(self.issue_date),
+            end_date=day_number(self.due_date),
+            fingerprints=self.fingerprints(key),
+            evidence=(self.evidence(salt),),
+        )
+
+    def crystallisation(
+        self, key: FingerprintKey, salt: bytes, future: bytes, witness: MemberId
+    ) -> Crystallise:
+        """The operation by which these papers arise from the future receivable `future`. Raises InputError."""
+        return Crystallise(
+            receivable=future,
+            exporter=self.exporter,
+            witness=witness,
+            amount=self.amount,
+            issue_date=day_number(self.issue_date),
+            due_date=day_number(self.due_date),
+            fingerprints=self.fingerprints(key),
+            evidence=(self.evidence(salt),),
         )
 
 

@@ -15,7 +15,7 @@ from registry.entry import EntryBody, EntrySignature, Mode, assemble, decode_bod
 from registry.fingerprints import FingerprintKey, Fingerprints
 from registry.identifiers import MemberId, show_id
 from registry.member import possession_message
-from registry.operations import AcceptAssignment, Assign, Operation, Pledge
+from registry.operations import AcceptAssignment, Assign, CorrectReceivable, Operation, Pledge
 from registry.operations.governance import KeyEnrolment
 from registry.rules import RULES
 from registry.signing import SigningKey
@@ -73,6 +73,10 @@ class Wallet:
                 | Pledge(pledgee=self.member)
             ):
                 receivable, verified = operation.receivable, operation.verified_fingerprints
+            case CorrectReceivable(fingerprints=Fingerprints() as new) if self.member in operation.consenting:
+                # It vouches for the corrected papers as it did for the first ones.
+                self._check_corrected(operation.receivable, new, shown)
+                return
             case _:
                 return
         name = show_id(receivable)
@@ -87,6 +91,13 @@ class Wallet:
             )
         if verified != computed.digest():
             raise PapersMismatch(f"{name}: the entry states other fingerprints than the papers have")
+
+    def _check_corrected(self, receivable: bytes, new: Fingerprints, shown: ShownByReceivable) -> None:
+        seen = shown.get(receivable)
+        if seen is None or seen.papers.fingerprints(self.fingerprint_key) != new:
+            raise PapersMismatch(
+                f"{show_id(receivable)}: the corrected papers were not shown, or are not those of the correction"
+            )
 
 
 def draft_body(
@@ -112,7 +123,9 @@ def sign_for_all(
 
     `association_keys` is the governance quorum: with how many of its keys a wallet that has several signs an entry of governance.
     """
-    governed = any(RULES[type(operation)].by_governance for operation in decode_body(body_bytes).operations)
+    governed = any(
+        RULES[type(operation)].needs_quorum(operation) for operation in decode_body(body_bytes).operations
+    )
     signatures: list[EntrySignature] = []
     for wallet in wallets:
         signatures += wallet.sign(body_bytes, shown, key_count=association_keys if governed else 1)

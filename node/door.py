@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from node.clock import Clock
 from node.mempool import Mempool, Overloaded
 from node.ports import StorePort
-from registry.admission import check_chain, check_freshness, check_right
+from registry.admission import check_chain, check_freshness, check_quota, check_right
 from registry.entry import Entry, decode_entry, verify_signatures
 from registry.errors import EntryRefused
 from registry.state import WorkingState
@@ -243,4 +243,5 @@ class _Judge:
         verify_signatures(entry)
         check_right(self.state, entry, self.height + 1)
         check_freshness(self.state, entry, self.now_ms)
+        check_quota(self.state, self.state.policy(), entry, self.now_ms)
         self.mempool.add(entry, local=local)

@@ -7,14 +7,19 @@ Source: RULEBOOK, "How an entry is judged", steps 2 and 3.
 
 from __future__ import annotations
 
+from typing import Final
+
 from . import limits
 from .entry import Entry
 from .errors import Code, NotFresh, NotPermitted
 from .member import Member, MemberStatus
 from .operations import Operation
 from .operations.governance import Role
+from .policy import Policy
 from .rules import RULES
-from .state import WorkingState
+from .state import DayUse, Namespace, WorkingState
+
+DAY_MS: Final = 86_400_000
 
 
 def check_chain(entry: Entry, chain_id: bytes) -> None:
@@ -117,3 +122,23 @@ def check_freshness(state: WorkingState, entry: Entry, time_ms: int) -> None:
         )
     if time_ms > body.valid_until_ms:
         raise NotFresh(Code.EXPIRED, f"valid until {body.valid_until_ms}, the block's time is {time_ms}")
+
+
+def check_quota(state: WorkingState, policy: Policy, entry: Entry, time_ms: int) -> DayUse | None:
+    """What the submitter has used of its day with this entry, None when no quota is set. Raises NotFresh (QUOTA).
+
+    Refused at the door and not by a rule: an attempt beyond the quota must not take up room in a block.
+    """
+    quota = policy.operations_per_day_max
+    if quota is None:
+        return None
+    submitter, day = entry.body.submitter, time_ms // DAY_MS
+    use: DayUse | None = state.get(Namespace.QUOTA, submitter.encode())
+    used = use.operations if use is not None and use.day == day else 0
+    asked = used + len(entry.body.operations)
+    if asked > quota:
+        raise NotFresh(
+            Code.QUOTA,
+            f"{submitter} has handed in {used} operations today, and {quota} are allowed; a new day begins at 00:00 UTC",
+        )
+    return DayUse(day, asked)

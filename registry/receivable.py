@@ -260,7 +260,8 @@ def free_amount(
 class StatusSummary:
     """What any member may see of a receivable it can name: amounts in minor units, and since which height they stand.
 
-    `free` is what could be disposed of by the present holders; `assigned` lies with others than the exporter.
+    `free` is what could be disposed of by the present holders; `assigned` lies with others than the exporter; `reserved` is kept
+    for factors that were made an offer.
     """
 
     receivable_id: bytes
@@ -269,6 +270,7 @@ class StatusSummary:
     outstanding: int
     free: int
     assigned: int
+    reserved: int
     pledged: int
     disputed: int
     confirmed: int
@@ -284,6 +286,7 @@ def summarise(receivable: Receivable) -> StatusSummary:
         outstanding=receivable.outstanding,
         free=sum(free_amount(receivable, part.holder).amount for part in receivable.parts),
         assigned=sum(part.amount for part in receivable.parts if part.holder != receivable.exporter),
+        reserved=sum(offer.amount for offer in receivable.reservations),
         pledged=sum(lien.amount for lien in receivable.liens if lien.behind is None),
         disputed=receivable.disputed,
         confirmed=receivable.confirmation.amount,
@@ -362,6 +365,7 @@ STATUS_SUMMARY: Final = Struct(
         "outstanding": AMOUNT,
         "free": AMOUNT,
         "assigned": AMOUNT,
+        "reserved": AMOUNT,
         "pledged": AMOUNT,
         "disputed": AMOUNT,
         "confirmed": AMOUNT,

@@ -21,13 +21,16 @@ from .blankets import BLANKETS, Blanket
 from .codec import Blob, Items, Optional_, Struct, Uint, pack, unpack
 from .decisions import PENDING_POLICY, UPGRADE, PendingPolicy, Upgrade
 from .errors import InvariantViolation, MalformedEntry, Reference, StoreCorrupt
+from .exposure import EXPOSURE, RISK_ASSETS, exposure_id, exposures_of
 from .member import MEMBER, Member
 from .merkle.map import MapUpdate, apply_updates
 from .operations.fields import MEMBER_ID, RECEIVABLE_ID
 from .policy import POLICY, Policy
 from .receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY, Receivable, summarise
+from .relations import CONTROLLED, CONTROLS, Control
 from .sequence_window import SEQUENCE_WINDOW, SequenceWindow
 from .signing import Tag, digest
+from .trade_graph import EDGES, Edge
 
 S = TypeVar("S")
 STORED_VALUE_BYTES_MAX: Final = 1 << 20
@@ -48,6 +51,12 @@ class Namespace(IntEnum):
     GOVERNANCE = 10
     PENDING_POLICY = 11
     UPGRADE = 12
+    CONTROL = 30
+    CONTROLLED = 31
+    EXPOSURE = 32
+    RISK_ASSETS = 33
+    TRADE = 34
+    QUOTA = 35
     BLANKET = 20
 
 
@@ -76,6 +85,14 @@ class DeliveryUse:
         if self.attested_quantity is not None:
             whole = min(whole, self.attested_quantity)
         return max(0, whole - self.consumed)
+
+
+@dataclass(frozen=True, slots=True)
+class DayUse:
+    """How many operations a member has handed in on one UTC day, counted while the policy sets a quota."""
+
+    day: int
+    operations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +253,14 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     Namespace.POLICY: _public(POLICY),
     Namespace.PENDING_POLICY: _public(PENDING_POLICY),
     Namespace.UPGRADE: _public(UPGRADE),
+    Namespace.CONTROL: _private(CONTROLS),
+    Namespace.CONTROLLED: _private(CONTROLLED),
+    Namespace.EXPOSURE: _private(EXPOSURE),
+    Namespace.RISK_ASSETS: _private(RISK_ASSETS),
+    Namespace.TRADE: _private(EDGES),
+    Namespace.QUOTA: _private(
+        Struct(DayUse, {"day": Uint(limits.DAY_MAX), "operations": Uint(limits.QUANTITY_MAX)})
+    ),
     Namespace.GOVERNANCE: _public(
         Struct(
             Governance,
@@ -288,10 +313,23 @@ class WorkingState:
 
     def put(self, namespace: Namespace, identifier: bytes, value: object) -> None:
         """Set a value, or with None remove it."""
+        if namespace is Namespace.RECEIVABLE and isinstance(value, Receivable):
+            self._count_exposures(identifier, value)
         key = (namespace, identifier)
         self._undo.append((key, self.get(namespace, identifier), key in self._written))
         self._objects[key] = value
         self._written[key] = None
+
+    def _count_exposures(self, identifier: bytes, after: Receivable) -> None:
+        before = exposures_of(self.receivable(identifier))
+        changed = exposures_of(after)
+        if before == changed:
+            return
+        for member_id in before | changed:
+            gained = changed.get(member_id, 0) - before.get(member_id, 0)
+            if gained:
+                key = exposure_id(member_id, after.debtor_reference, after.currency)
+                self.put(Namespace.EXPOSURE, key, (self.get(Namespace.EXPOSURE, key) or 0) + gained or None)
 
     def savepoint(self) -> int:
         """A mark to roll back to."""
@@ -320,6 +358,26 @@ class WorkingState:
         """The blanket assignments that the exporter has agreed, over or not."""
         blankets: tuple[Blanket, ...] | None = self.get(Namespace.BLANKET, exporter.encode())
         return blankets or ()
+
+    def exposure(self, factor: str, debtor_reference: bytes, currency: str) -> int:
+        """What the member has at stake with the debtor, in minor units (`registry.exposure`)."""
+        exposure: int | None = self.get(Namespace.EXPOSURE, exposure_id(factor, debtor_reference, currency))
+        return exposure or 0
+
+    def controls(self, party: bytes) -> tuple[Control, ...]:
+        """The declared controllers of a party, by its keyed reference."""
+        controls: tuple[Control, ...] | None = self.get(Namespace.CONTROL, party)
+        return controls or ()
+
+    def controlled(self, controller: bytes) -> tuple[bytes, ...]:
+        """The parties that are declared to stand under a controller."""
+        parties: tuple[bytes, ...] | None = self.get(Namespace.CONTROLLED, controller)
+        return parties or ()
+
+    def trade_edges(self, exporter_reference: bytes) -> tuple[Edge, ...]:
+        """Whom an exporter has invoiced lately (`registry.trade_graph`)."""
+        edges: tuple[Edge, ...] | None = self.get(Namespace.TRADE, exporter_reference)
+        return edges or ()
 
     def policy(self) -> Policy:
         return self._singleton(Namespace.POLICY, Policy)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from . import limits
-from .admission import check_chain, check_freshness, check_right
+from .admission import check_chain, check_freshness, check_quota, check_right
 from .block import (
     BLOCK_VERSION,
     RULES_VERSION,
@@ -251,8 +251,11 @@ def judge_entry(
     check_chain(entry, chain_id)
     signers = check_right(state, entry, height)
     check_freshness(state, entry, time_ms)
+    use = check_quota(state, policy, entry, time_ms)
     body = entry.body
     state.put(Namespace.WINDOW, body.submitter.encode(), state.window(body.submitter).add(body.sequence))
+    if use is not None:
+        state.put(Namespace.QUOTA, body.submitter.encode(), use)
     results, failed = judge_operations(state, policy, chain_id, height, time_ms, entry, entry_index, signers)
     outcome = _outcome_of(results)
     return Receipt(RECEIPT_VERSION, height, entry_index, entry.entry_id, outcome, failed, results)

@@ -30,6 +30,7 @@ _REFUSED: Final[dict[Code, tuple[Check, Category]]] = {
     Code.SUSPENDED: (Check.RIGHT, Category.UNAUTHORISED),
     Code.REPLAYED: (Check.FRESHNESS, Category.RULE),
     Code.EXPIRED: (Check.FRESHNESS, Category.RULE),
+    Code.QUOTA: (Check.FRESHNESS, Category.RULE),
 }
 REPLAY_CHECKS: Final = (Check.RIGHT, Check.FRESHNESS, Check.ENTRY_IDS, Check.RULES, Check.STATE_ROOT)
 

@@ -14,7 +14,7 @@ import typer
 from registry.identifiers import ReceivableId
 from registry.limits import QUANTITY_MAX
 from registry.operations import CancelReceivable, Confirm, RaiseDispute, ResolveDispute
-from registry.operations.existence import Defence, DisputeReason, HolderShare
+from registry.operations.existence import Defence, DisputeReason, EvidenceKind, HolderShare
 from registry.receivable import CONFIRMED
 
 from ..errors import InputError
@@ -32,7 +32,7 @@ from .session import (
     parse_receivable,
 )
 
-E = TypeVar("E", Defence, DisputeReason)
+E = TypeVar("E", Defence, DisputeReason, EvidenceKind)
 
 
 def register(
@@ -66,8 +66,8 @@ def register(
     as_json: opt.AsJson = False,
 ) -> None:
     """Register a receivable. Its invoice is filed in the network's folder, where later commands find it."""
-    deliveries = tuple(_delivery(text) for text in delivery or ())
-    document_hash = None if document is None else _file_hash(document)
+    deliveries = tuple(delivery_of(text) for text in delivery or ())
+    document_hash = None if document is None else file_hash_of(document)
 
     async def work(session: Session) -> None:
         exporter = session.acting
@@ -115,7 +115,7 @@ def confirm(
 ) -> None:
     """As the debtor, confirm that an amount is owed."""
     identifier = parse_receivable(receivable)
-    waived = tuple(sorted({_choice(Defence, text) for text in waive or ()}))
+    waived = tuple(sorted({choice_of(Defence, text) for text in waive or ()}))
 
     async def work(session: Session) -> None:
         currency = (await session.status(identifier)).currency
@@ -140,7 +140,7 @@ def dispute(
 ) -> None:
     """As the debtor, dispute an amount; it cannot be assigned or pledged until that is resolved."""
     identifier = parse_receivable(receivable)
-    why = _choice(DisputeReason, reason)
+    why = choice_of(DisputeReason, reason)
 
     async def work(session: Session) -> None:
         currency = (await session.status(identifier)).currency
@@ -163,21 +163,34 @@ def resolve(
         list[str] | None,
         typer.Option(help="A holder who signs with the debtor; left out: all present holders."),
     ] = None,
+    court: Annotated[
+        bool,
+        typer.Option("--court", help="Acting is a court, and the association signs instead of the parties."),
+    ] = False,
+    association: Annotated[str, typer.Option(help="The association, with --court.")] = "association",
     node: opt.FirstNode = None,
     timeout_s: opt.Timeout = 20.0,
     dry_run: opt.DryRun = False,
     as_json: opt.AsJson = False,
 ) -> None:
-    """As the debtor, and with the holders, end a dispute: part of it is owed, part of it is not."""
+    """As the debtor with the holders, or as a court with the association, end a dispute: part of it is owed, part is not."""
     identifier = parse_receivable(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
-        shares = tuple(_share(session, text, record.currency) for text in dilute or ())
+        shares = tuple(share_of(session, text, record.currency) for text in dilute or ())
+        acting_id = session.acting.member_id
+        if court:
+            decided = ResolveDispute(
+                identifier, None, (), amount_of(freed, record.currency), shares, acting_id
+            )
+            both = (session.wallet(session.acting.name), session.wallet(association))
+            await session.perform(Draft((decided,), both), currency=record.currency)
+            return
         named = [member_id_of(session.directory, name) for name in holder or ()]
         holders = sorted(named or {part.holder for part in record.parts if part.amount > 0})
         operation = ResolveDispute(
-            identifier, session.acting.member_id, tuple(holders), amount_of(freed, record.currency), shares
+            identifier, acting_id, tuple(holders), amount_of(freed, record.currency), shares
         )
         signers = (session.wallet(session.acting.name), *(session.wallet(name) for name in holders))
         await session.perform(Draft((operation,), signers), currency=record.currency)
@@ -215,7 +228,7 @@ def cancel(
     in_session(Options(network, acting, node, timeout_s, as_json, "cancel", dry_run), work)
 
 
-def _delivery(text: str) -> DeliveryPaper:
+def delivery_of(text: str) -> DeliveryPaper:
     parts = text.split("/")
     if len(parts) != 4 or not (parts[2].isdecimal() and parts[3].isdecimal()):
         raise InputError(f"--delivery {text!r}: write NUMBER/LINE/QUANTITY/TOTAL, such as BL-77/1/500/2000")
@@ -225,7 +238,7 @@ def _delivery(text: str) -> DeliveryPaper:
     return DeliveryPaper(parts[0], parts[1], quantity, whole)
 
 
-def _file_hash(path: Path) -> bytes:
+def file_hash_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
@@ -233,14 +246,14 @@ def _file_hash(path: Path) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _share(session: Session, text: str, currency: str) -> HolderShare:
+def share_of(session: Session, text: str, currency: str) -> HolderShare:
     name, _, amount = text.partition("=")
     if not amount:
         raise InputError(f"--dilute {text!r}: write MEMBER=DECIMAL, such as factor-1=120.00")
     return HolderShare(member_id_of(session.directory, name), amount_of(amount, currency))
 
 
-def _choice(kind: type[E], text: str) -> E:
+def choice_of(kind: type[E], text: str) -> E:
     for choice in kind:
         if choice.name.lower() == text.lower():
             return choice

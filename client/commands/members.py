@@ -10,6 +10,7 @@ import typer
 from registry.errors import Code
 from registry.fingerprints import Numbering
 from registry.identifiers import BadIdentifier, parse_member_id
+from registry.operations.existence import EvidenceKind
 from registry.operations.governance import Role
 
 from ..enrolment import NewMember, prepare_enrolment
@@ -18,6 +19,7 @@ from ..keys import KEY_ENVIRONMENT_VARIABLE, create_key, passphrase_from_environ
 from ..submission import Draft
 from . import options as opt
 from . import output
+from .existence import choice_of
 from .session import Options, Session, in_session
 
 keys_app = typer.Typer(
@@ -67,6 +69,12 @@ def enrol(
         list[Path] | None,
         typer.Option(dir_okay=False, help="An existing key file of the member; left out: a new one is made."),
     ] = None,
+    accredit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What an attester may attest: invoice, contract, delivery, customs, tax, other; may be repeated."
+        ),
+    ] = None,
     yearly_numbers: Annotated[bool, typer.Option(help="Its invoice numbers restart each year.")] = False,
     node: opt.FirstNode = None,
     timeout_s: opt.Timeout = 20.0,
@@ -78,7 +86,8 @@ def enrol(
         identifier = parse_member_id(member_id)
     except BadIdentifier as error:
         raise InputError(f"--member-id: {error}") from error
-    roles = tuple(sorted({_role(text) for text in role}))
+    roles = tuple(sorted({role_of(text) for text in role}))
+    kinds = tuple(choice_of(EvidenceKind, text) for text in accredit or ())
     numbering = Numbering.YEARLY if yearly_numbers else Numbering.CONTINUOUS
 
     async def work(session: Session) -> None:
@@ -90,7 +99,7 @@ def enrol(
             )
         enrolment = prepare_enrolment(
             directory,
-            NewMember(name, identifier, roles, numbering),
+            NewMember(name, identifier, roles, numbering, kinds),
             session.genesis.chain_id,
             session.fingerprint_key,
             tuple(path.resolve() for path in key or ()),
@@ -103,7 +112,8 @@ def enrol(
     in_session(Options(network, acting, node, timeout_s, as_json, "enrol", dry_run), work)
 
 
-def _role(text: str) -> Role:
+def role_of(text: str) -> Role:
+    """A role by its word. Raises InputError."""
     try:
         return Role[text.upper()]
     except KeyError as error:

@@ -127,7 +127,8 @@ def show_reasons(reasons: Sequence[Reason], currency: str | None) -> str:
 def describe(result: Result, currency: str | None) -> str:
     """One result in words."""
     if result.code is Code.OK:
-        return "done"
+        flags = ", ".join(f"{flag.word} ({flag.amount})" for flag in result.reasons)
+        return f"done; FLAGGED: {flags}" if flags else "done"
     parts = [str(result.code)]
     if result.collided_with is not None:
         parts.append(f"collides with {show_place(result.collided_with)}")

@@ -173,7 +173,7 @@ def summary_document(summary: StatusSummary) -> dict[str, Any]:
 
 
 def _summary_lines(summary: StatusSummary) -> dict[str, str]:
-    amounts = ("outstanding", "free", "assigned", "pledged", "disputed", "confirmed")
+    amounts = ("outstanding", "free", "assigned", "reserved", "pledged", "disputed", "confirmed")
     return {
         "phase": summary.phase.name.lower(),
         **{name: show_amount(getattr(summary, name), summary.currency) for name in amounts},
@@ -240,6 +240,20 @@ def record_document(record: Receivable) -> dict[str, Any]:
                 "acknowledged_ms": notice.acknowledged.time_ms if notice.acknowledged else None,
             }
             for notice in record.notices
+        ],
+        "confirmation": record.confirmation.kind.name.lower(),
+        "cap": None if record.future is None else record.future.cap,
+        "origin": None if record.origin is None else show_id(record.origin),
+        "attestations": [
+            {
+                "kind": each.kind.name.lower(),
+                "paper": each.paper.hex(),
+                "attester": each.attester,
+                "quantity": each.quantity,
+                "voided": each.voided,
+                "place": output.place_document(each.place),
+            }
+            for each in record.attestations
         ],
     }
 

@@ -19,6 +19,7 @@ from registry.identifiers import receivable_id
 from registry.member import Member
 from registry.operations import TYPE_BY_CLASS, Operation
 from registry.operations.existence import RegisterReceivable
+from registry.operations.future import Crystallise, RegisterFutureReceivable
 from registry.receipt import decode_receipt
 from registry.receivable import Receivable
 from registry.state import Namespace, decode_value, state_key
@@ -68,7 +69,7 @@ def _events_of(raw: bytes, receipts: tuple[bytes, ...]) -> list[tuple[registry_p
 
 def _subject(operation: Operation, entry_id: bytes, index: int) -> bytes:
     """The receivable that an operation is about; empty when it is about none."""
-    if isinstance(operation, RegisterReceivable):
+    if isinstance(operation, RegisterReceivable | RegisterFutureReceivable | Crystallise):
         return receivable_id(entry_id, index)
     subject = getattr(operation, "receivable", b"")
     assert isinstance(subject, bytes)

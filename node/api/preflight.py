@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from node.api.visibility import may_see
 from node.ports import StorePort
-from registry.admission import check_chain, check_freshness, check_right
+from registry.admission import check_chain, check_freshness, check_quota, check_right
 from registry.entry import Entry, EntrySignature, verify_signatures
 from registry.errors import Code, EntryRefused, NotPermitted
 from registry.member import Member
@@ -80,6 +80,7 @@ def _pass_door(
     judged = entry if entry.signatures else _as_if_signed(state, entry, height)
     signers = check_right(state, judged, height)
     check_freshness(state, entry, now_ms)
+    check_quota(state, policy_at(state, height), entry, now_ms)
     if not entry.signatures:
         raise NotPermitted(Code.MISSING_SIGNATURE, "nobody has signed")
     return signers

@@ -19,6 +19,7 @@ from . import (
     future,
     governance,
     members,
+    relationships,
     security,
 )
 from .assignment import (
@@ -41,6 +42,7 @@ from .fields import OperationType
 from .future import Crystallise, RegisterFutureReceivable
 from .governance import EnrolMember
 from .members import ChangeMember, RevokeKey, RotateKey
+from .relationships import DeclareRelationship, DeclareRiskAssets
 from .security import Pledge, ReleasePledge
 
 Operation = (
@@ -51,6 +53,8 @@ Operation = (
     | SetPolicy
     | ScheduleUpgrade
     | ReleaseFingerprint
+    | DeclareRelationship
+    | DeclareRiskAssets
     | RegisterReceivable
     | RegisterFutureReceivable
     | Crystallise
@@ -81,6 +85,7 @@ OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *governance.TYPES,
     *members.TYPES,
     *decisions.TYPES,
+    *relationships.TYPES,
     *existence.TYPES,
     *future.TYPES,
     *attestation.TYPES,

@@ -15,6 +15,7 @@ from . import (
     future,
     governance,
     members,
+    relationships,
     security,
 )
 from .judgement import Judgement, Party, Rule
@@ -25,6 +26,7 @@ RULES: Final[dict[type, Rule]] = {
         *governance.RULES,
         *members.RULES,
         *decisions.RULES,
+        *relationships.RULES,
         *existence.RULES,
         *future.RULES,
         *attestation.RULES,

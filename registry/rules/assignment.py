@@ -60,6 +60,8 @@ def _assigned(judgement: Judgement, record: Receivable, operation: Assign) -> Re
         operation.verified_fingerprints,
         operation.acknowledged_suspicions,
         barred=bar_on(record.terms, operation.assignor),
+        holder=operation.assignor,
+        amount=operation.amount,
     )
     terms = with_terms(
         record.terms,

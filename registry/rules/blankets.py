@@ -16,6 +16,7 @@ from ..receivable import Disposal, Part, Receivable
 from ..state import Namespace
 from ..terms import Terms, with_terms
 from .judgement import Judgement, Party, Rule
+from .relationships import check_concentration, check_related
 
 
 def assign_blanket(judgement: Judgement, operation: AssignBlanket) -> bytes:
@@ -63,7 +64,9 @@ def assign_blanket(judgement: Judgement, operation: AssignBlanket) -> bytes:
 def attached(judgement: Judgement, record: Receivable) -> Receivable:
     """A new receivable as it is stored: the exporter's, or wholly the factor's whose blanket covers it.
 
-    Nothing attaches to a factor that may take nothing on now, because it is not active, or that owes the receivable itself.
+    Nothing attaches to a factor that may take nothing on now, because it is not active, is of the debtor's group, or would be
+    beyond its limits: the receivable stays with the exporter. Both parties have agreed beforehand, so neither confirmation nor
+    suspicions stand in the way; they do when the factor disposes of it.
     """
     exporter = record.exporter
     blanket = blanket_over(judgement.state.blankets(exporter), record.debtor_reference, judgement.time_ms)
@@ -72,7 +75,11 @@ def attached(judgement: Judgement, record: Receivable) -> Receivable:
     factor = judgement.state.member(blanket.assignee)
     if factor is None or factor.status is not MemberStatus.ACTIVE:
         return record
-    if factor.debtor_reference == record.debtor_reference:
+    try:
+        check_concentration(judgement, record, blanket.assignee, record.face_amount)
+        check_related(judgement, record, exporter, blanket.assignee, record.face_amount)
+    except RuleViolation:
+        # What the factor may not be assigned one by one it does not get wholesale. The registration itself breaks no rule.
         return record
     terms = Terms(
         assignor=exporter,

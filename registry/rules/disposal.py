@@ -15,6 +15,7 @@ from ..receivable import Disposal, FreeAmount, Lien, Part, Receivable, free_amou
 from ..state import Namespace
 from ..terms import Terms
 from .judgement import Judgement, similar_key
+from .relationships import check_concentration, check_related, flag_cycle
 
 DAY_MS: Final = 86_400_000
 
@@ -104,16 +105,18 @@ def check_policy(
     verified_fingerprints: bytes,
     acknowledged: tuple[bytes, ...],
     barred: Terms | None = None,
+    *,
+    holder: str,
+    amount: int,
 ) -> None:
-    """Past due, related party, bar of onward assignment, papers and suspicions, in this order.
+    """Past due, related party, concentration, bar of onward assignment, papers and suspicions, in this order.
 
-    `barred`: the terms that forbid this disposal, if any do.
+    `holder` disposes of `amount`; `barred`: the terms that forbid this disposal, if any do. A circle is flagged.
     """
     if not judgement.policy.dispose_past_due and judgement.time_ms // DAY_MS > record.due_date:
         raise RuleViolation(Code.PAST_DUE, "the due date has passed", collided_with=record.place)
-    taking = judgement.state.member(taker)
-    if taking is not None and taking.debtor_reference == record.debtor_reference:
-        raise RuleViolation(Code.RELATED_PARTY, f"{taker} is the debtor", collided_with=record.place)
+    check_related(judgement, record, holder, taker, amount)
+    check_concentration(judgement, record, taker, amount)
     if barred is not None:
         raise RuleViolation(
             Code.RESALE_BARRED,
@@ -136,3 +139,4 @@ def check_policy(
                 f"receivable {suspicion.hex()} has the same parties, amount and due date",
                 collided_with=None if other is None else other.place,
             )
+    flag_cycle(judgement, record.exporter, record.debtor_reference)

@@ -39,6 +39,7 @@ from .papers import (
     claim_fingerprints,
     not_own_debtor,
 )
+from .relationships import note_trade
 
 
 def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> bytes:
@@ -62,6 +63,7 @@ def register_receivable(judgement: Judgement, operation: RegisterReceivable) -> 
     claim_fingerprints(
         judgement, operation.exporter, operation.debtor_reference, operation.fingerprints, place
     )
+    note_trade(judgement, operation.exporter, operation.debtor_reference)
     record = Receivable(
         receivable_id=identifier,
         place=place,

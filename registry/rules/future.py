@@ -15,6 +15,7 @@ from ..receivable import UNCONFIRMED, Part, Phase, Receivable
 from .blankets import attached
 from .judgement import Judgement, Party, Rule, known_receivable, positive
 from .papers import allowed_currency, check_fingerprints, check_tenor, claim_fingerprints, not_own_debtor
+from .relationships import note_trade
 
 _DELIVERY_KINDS: Final = (EvidenceKind.DELIVERY, EvidenceKind.CUSTOMS)
 
@@ -99,6 +100,7 @@ def crystallise(judgement: Judgement, operation: Crystallise) -> bytes:
     identifier = receivable_id(judgement.entry_id, judgement.operation_index)
     place = judgement.place(identifier)
     claim_fingerprints(judgement, record.exporter, record.debtor_reference, operation.fingerprints, place)
+    note_trade(judgement, record.exporter, record.debtor_reference)
     arisen, left = _split(judgement, record, operation, identifier)
     judgement.store(left)
     if not arisen.liens and all(part.holder == record.exporter for part in arisen.parts):
@@ -149,22 +151,18 @@ def _split(
         future=FutureTerms(record.future.cap, record.future.crystallised + operation.amount),
         changed_height=judgement.height,
     )
-    arisen = Receivable(
+    # Whatever else concerns the contract concerns what comes of it too: the terms of assignments, notices, restraints, the
+    # account. Its papers and claims are its own, but for a void one.
+    arisen = replace(
+        record,
         receivable_id=identifier,
         place=place,
-        exporter=record.exporter,
-        debtor_reference=record.debtor_reference,
-        currency=record.currency,
         face_amount=operation.amount,
         issue_date=operation.issue_date,
         due_date=operation.due_date,
         fingerprints=operation.fingerprints,
         evidence=operation.evidence,
-        schedule=(),
         phase=Phase.LIVE,
-        confirmation=UNCONFIRMED,
-        diluted=0,
-        paid=0,
         parts=tuple(
             replace(part, amount=served[part.holder], since=place)
             for part in record.parts
@@ -174,12 +172,11 @@ def _split(
             replace(disposal, amount=min(disposal.amount, operation.amount)) for disposal in record.disposals
         ),
         liens=on_arisen,
+        reservations=(),
         changed_height=judgement.height,
+        future=None,
         origin=record.receivable_id,
-        # A void paper, a notice to the debtor and the terms of an assignment concern what comes of the contract too.
         attestations=tuple(each for each in record.attestations if each.voided),
-        terms=record.terms,
-        notices=record.notices,
     )
     return arisen, left
 

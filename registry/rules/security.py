@@ -43,6 +43,8 @@ def pledge(judgement: Judgement, operation: Pledge) -> bytes:
         operation.pledgee,
         operation.verified_fingerprints,
         operation.acknowledged_suspicions,
+        holder=operation.pledgor,
+        amount=operation.amount,
     )
     if len(record.liens) >= limits.LIENS_MAX:
         raise RuleViolation(Code.LIMIT_REACHED, f"a receivable carries at most {limits.LIENS_MAX} liens")
@@ -102,6 +104,15 @@ def _check_senior(record: Receivable, operation: Pledge) -> None:
             Code.NOT_LIENHOLDER,
             f"{junior.senior_pledgee} has no such lien on the part of {operation.pledgor}",
             collided_with=record.place,
+        )
+    barred = record.barred()
+    if barred is not None:
+        # What secures nothing in the first rank secures nothing in the second.
+        raise RuleViolation(
+            Code.EMPTY_PLEDGE,
+            f"nothing of it can be pledged: {barred}",
+            collided_with=record.place,
+            reasons=(Reason(barred, senior.amount),),
         )
     behind = junior_of(record.liens, senior.lien_id)
     if behind is not None:

@@ -112,6 +112,40 @@ def code_of(said: Said) -> str:
 # -- A day's business --------------------------------------------------------------------------------------------------
 
 
+def test_the_association_governs(shell: Shell, tmp_path: Path) -> None:
+    """A member's roles, keys and group, and the policy: each from the command line to a proven receipt."""
+    done = (
+        ("change-member", "buyer-1", "--role", "debtor", "--role", "insurer", "--with-consent"),
+        ("relationship", "buyer-1", "DE:HRB12345", "--as", "buyer-1", "--since", "2026-01-01"),
+        ("relationship", "buyer-1", "DE:HRB12345", "--since", "2026-01-01", "--false"),
+        (
+            "risk-assets",
+            "--as",
+            "factor-1",
+            "--amount",
+            "5000000",
+            "--currency",
+            "USD",
+            "--as-of",
+            "2026-01-01",
+        ),
+        ("rotate-key", "buyer-1", str(tmp_path / "next.pem"), "--height", "100000"),
+        ("revoke-key", "buyer-1", str(tmp_path / "next.pem")),
+        ("schedule-upgrade", "--height", "100000", "--rules-version", "2"),
+    )
+    assert [code_of(shell.on("govern", *arguments)) for arguments in done] == ["OK"] * len(done)
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps(json.loads((shell.folder / "genesis.json").read_text())["policy"]))
+    assert code_of(shell.on("govern", "set-policy", str(policy), "--height", "100000")) == "OK"
+    refused = shell.on("govern", "set-policy", str(policy), "--height", "1")
+    assert (refused.code, code_of(refused)) == (1, "TOO_EARLY")
+    policy.write_text("{}")
+    assert shell.on("govern", "set-policy", str(policy), "--height", "100000").code == 2
+    receivable = shell.registered("G-1", "10.00")
+    kept = shell.on("govern", "release-fingerprint", receivable, "00" * 32, "--reason", "a test")
+    assert (kept.code, code_of(kept)) == (1, "NOT_CLOSED")
+
+
 def test_an_assignment_in_two_steps_and_the_notice_of_it(shell: Shell) -> None:
     receivable = shell.registered("O-1", "900.00")
     offered = ("offer", receivable, "--as", "exporter-1", "--to")
@@ -511,7 +545,15 @@ COMMANDS = (
         (verb,)
         for verb in (
             "enrol", "register", "confirm", "dispute", "resolve", "cancel", "assign", "pledge", "release", "pay", "settle",
+            "register-future", "crystallise", "attest", "consent", "confirm-tacitly", "reject", "credit-note", "correct",
             "status", "receivable", "import", "import-mapping", "export", "audit",
+        )
+    ),
+    *(
+        ("govern", verb)
+        for verb in (
+            "change-member", "rotate-key", "revoke-key", "relationship", "risk-assets", "set-policy", "release-fingerprint",
+            "schedule-upgrade",
         )
     ),
     ("network", "init"),

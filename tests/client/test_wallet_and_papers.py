@@ -17,7 +17,7 @@ from registry.errors import MalformedEntry
 from registry.fingerprints import FingerprintKey, Numbering
 from registry.identifiers import MemberId, ReceivableId
 from registry.member import possession_message
-from registry.operations import AcceptAssignment, Assign, EnrolMember, Operation, Pledge
+from registry.operations import AcceptAssignment, Assign, CorrectReceivable, EnrolMember, Operation, Pledge
 from registry.operations.existence import EvidenceKind
 from registry.operations.governance import Role
 from registry.operations.security import Junior
@@ -116,6 +116,37 @@ def test_a_factor_does_not_accept_an_offer_for_other_papers() -> None:
     with pytest.raises(PapersMismatch, match=r"\(invoice\)"):
         wallet(FACTOR).sign(body(acceptance()), shown(papers=altered))
     assert wallet(FACTOR).sign(body(acceptance()), shown())
+
+
+def test_a_factor_vouches_for_corrected_papers_only_when_it_was_shown_them() -> None:
+    right = replace(PAPERS, invoice_number="INV-008/2024")
+    correction = CorrectReceivable(
+        receivable=RECEIVABLE,
+        exporter=EXPORTER,
+        consenting=(FACTOR,),
+        issue_date=day_number(right.issue_date),
+        due_date=day_number(right.due_date),
+        evidence=(right.evidence(bytes(16)),),
+        schedule=(),
+        fingerprints=right.fingerprints(KEY),
+    )
+    assert wallet(FACTOR).sign(body(correction), shown(papers=right))
+    for papers in (None, shown()):
+        with pytest.raises(PapersMismatch, match="corrected papers"):
+            wallet(FACTOR).sign(body(correction), papers)
+    # Who does not take part in it, and who sees no fingerprint change, has nothing to look at.
+    assert wallet(EXPORTER).sign(body(correction))
+    assert wallet(FACTOR).sign(body(replace(correction, fingerprints=None)))
+
+
+def test_a_contract_is_known_by_another_fingerprint_than_an_invoice(tmp_path: Path) -> None:
+    contract = replace(PAPERS, is_contract=True, deliveries=())
+    assert contract.invoice_fingerprint(KEY) != PAPERS.invoice_fingerprint(KEY)
+    operation = contract.future_registration(KEY, bytes(16))
+    assert (operation.cap, operation.evidence[0].kind) == (PAPERS.amount, EvidenceKind.CONTRACT)
+    filed = FiledPapers(ReceivableId(RECEIVABLE), contract, bytes(16))
+    append_papers(tmp_path / "papers", [filed])
+    assert list(read_papers(tmp_path / "papers")) == [filed]
 
 
 def test_one_false_disposal_among_true_ones_is_enough_to_refuse() -> None:

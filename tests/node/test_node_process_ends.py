@@ -15,12 +15,24 @@ from pathlib import Path
 
 import pytest
 
-from node.keys import write_key
+from node.keys import read_key, write_key
 from node.network import Network
+from node.network_files import GOVERNANCE_THRESHOLD
 from node.tls import generate_identity, write_identity
 from pledgebook.v1 import registry_pb2
+from registry.block import RULES_VERSION
+from registry.entry import ENTRY_VERSION, EntryBody, Mode, assemble, encode_body, sign_body
+from registry.operations.decisions import ScheduleUpgrade
 from registry.state import Namespace
-from tests.node.live_network import Author, by_id, check_present, connect, make_test_network, write_setting
+from tests.node.live_network import (
+    Author,
+    by_id,
+    check_present,
+    connect,
+    heights,
+    make_test_network,
+    write_setting,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -154,6 +166,40 @@ def test_node_stops_when_the_process_that_started_it_is_gone(network: Network) -
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(10) == 0
+
+
+def test_a_scheduled_upgrade_is_exit_code_5_at_its_height_and_at_every_start(network: Network) -> None:
+    association = Author(network.directory, "association")
+    keys = [read_key(path) for path in network.directory.members["association"].keys]
+    network.start(NODE)
+    network.wait_healthy()
+    halt_height = heights(network, [NODE])[0] + 15
+    body = encode_body(
+        EntryBody(
+            version=ENTRY_VERSION,
+            chain_id=association.genesis.chain_id,
+            submitter=association.member_id,
+            sequence=1,
+            valid_until_ms=int(time.time() * 1_000) + 600_000,
+            mode=Mode.ATOMIC,
+            operations=(ScheduleUpgrade(halt_height, RULES_VERSION + 1),),
+        )
+    )
+    signatures = [sign_body(body, association.member_id, key) for key in keys[:GOVERNANCE_THRESHOLD]]
+    with connect(association, NODE) as client:
+        client.submit(assemble(body, tuple(signatures)))
+        for _ in range(200):
+            if not network.is_running(NODE):
+                break
+            time.sleep(0.1)
+    assert network.stop(NODE) == 5
+    for code, said in (
+        (5, network.log_path(NODE).read_text().splitlines()[-1]),
+        run_to_end(network),
+    ):
+        assert code == 5
+        assert f"stopped this version at height {halt_height}" in said
+        assert f"rules version {RULES_VERSION + 1}" in said
 
 
 def test_full_disk_stops_the_node_with_advice_and_loses_nothing(network: Network) -> None:

@@ -6,6 +6,7 @@ invariants of the rulebook are checked after it. Keys come from names, so the sa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -25,6 +26,7 @@ from registry.entry import (
     verify_signatures,
 )
 from registry.errors import Code
+from registry.exposure import exposure_id, exposures_of
 from registry.fingerprints import Delivery, FingerprintKey, Fingerprints, Numbering
 from registry.genesis import Genesis, GenesisNode, encode_genesis, parse_genesis
 from registry.identifiers import MemberId
@@ -222,6 +224,7 @@ class Consortium:
     sequences: dict[str, int] = field(default_factory=dict)
     receivables: dict[bytes, None] = field(default_factory=dict)
     blocks: list[Committed] = field(default_factory=list)
+    exposures: Counter[bytes] = field(default_factory=Counter)
     serial: int = 0
 
     @property
@@ -328,12 +331,17 @@ class Consortium:
     def check(self) -> None:
         """The rulebook's invariants over the whole state."""
         due: set[tuple[int, bytes]] = set()
+        self.exposures = Counter(dict.fromkeys(self.exposures, 0))
         for receivable_id in self.receivables:
             record = self.record(receivable_id)
             check_invariants(record)
             due.update((lien.until_ms, receivable_id) for lien in record.liens)
             due.update((offer.until_ms, receivable_id) for offer in record.reservations)
+            for member_id, amount in exposures_of(record).items():
+                self.exposures[exposure_id(member_id, record.debtor_reference, record.currency)] += amount
         assert set(self.state.due(2**62, 2**31)) == due
+        for key, amount in self.exposures.items():
+            assert stored_value(self.state, Namespace.EXPOSURE, key) == (amount or None)
         for key_hash, stored in self.state.stored_values().items():
             assert len(key_hash) == 32
             assert stored
@@ -610,5 +618,9 @@ def release(receivable: bytes, lien: bytes, pledgee: str = FACTOR_1) -> ReleaseP
 
 def stored(consortium: Consortium, namespace: Namespace, identifier: bytes) -> Any:
     """A value as it is committed."""
-    value = consortium.state.value(state_key(namespace, identifier))
+    return stored_value(consortium.state, namespace, identifier)
+
+
+def stored_value(state: MemoryState, namespace: Namespace, identifier: bytes) -> Any:
+    value = state.value(state_key(namespace, identifier))
     return None if value is None else decode_value(namespace, value)

@@ -11,15 +11,21 @@ from registry.member import MemberStatus, possession_message
 from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from registry.operations.governance import KeyEnrolment, Role
 from registry.operations.members import ChangeMember, RevokeKey, RotateKey
+from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
 from tests.registry.consortium import (
     AFFILIATE,
     ASSOCIATION,
     EXPORTER,
+    FACTOR_1,
     FACTOR_3,
+    FINGERPRINT_KEY,
+    START_DAY,
     Consortium,
     cancellation,
     key_of,
 )
+
+CONTROLLER = bytes(range(32))  # of factor 1, and no member
 
 
 def govern(consortium: Consortium) -> None:
@@ -35,10 +41,12 @@ def govern(consortium: Consortium) -> None:
         RotateKey(FACTOR_3, old_key, new_key, consortium.tip.height + 10),
         RevokeKey(FACTOR_3, old_key),
         SetPolicy(replace(consortium.genesis.policy, tenor_max_days=180), consortium.tip.height + 3),
+        DeclareRelationship(FACTOR_1, FINGERPRINT_KEY.debtor(FACTOR_1), CONTROLLER, START_DAY, False, False),
+        DeclareRiskAssets(FACTOR_1, "USD", 1_000_000, START_DAY),
         ScheduleUpgrade(1_000, RULES_VERSION + 1),
         cancellation(receivable),
         ReleaseFingerprint(receivable, number, "registered under another exporter's number"),
         by=ASSOCIATION,
-        signed_by=(ASSOCIATION, FACTOR_3, EXPORTER),
+        signed_by=(ASSOCIATION, FACTOR_3, EXPORTER, FACTOR_1),
     )
     assert {result.code for result in receipt.results} == {Code.OK}

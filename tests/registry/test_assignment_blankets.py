@@ -13,13 +13,15 @@ from registry.limits import BLANKETS_MAX, LIEN_TERM_MS_MAX
 from registry.member import MemberStatus
 from registry.operations import AssignBlanket, Operation
 from registry.operations.existence import RegisterReceivable
-from registry.policy import ConfirmationPolicy
+from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
+from registry.policy import ConfirmationPolicy, RelatedPartyPolicy
 from registry.receivable import free_amount
 from registry.state import Namespace
 from tests.registry.assignment_examples import acceptance, blanket, giving_back, offered
 from tests.registry.consortium import (
     AFFILIATE,
     DAY_MS,
+    DEBTOR,
     DEBTOR_FACTOR,
     DEBTOR_REFERENCE,
     EXPORTER,
@@ -28,6 +30,7 @@ from tests.registry.consortium import (
     FINGERPRINT_KEY,
     OPEN_POLICY,
     OTHER_DEBTOR_REFERENCE,
+    START_DAY,
     TRADER,
     Consortium,
     cancellation,
@@ -36,6 +39,7 @@ from tests.registry.consortium import (
     found,
     stored,
 )
+from tests.registry.existence_examples import arising, contract
 
 
 def parts(consortium: Consortium, receivable: bytes) -> dict[str, int]:
@@ -249,6 +253,38 @@ def test_a_debtor_that_is_the_factor_stays_with_the_exporter(consortium: Consort
     assert list(parts(consortium, consortium.registered())) == [DEBTOR_FACTOR]
 
 
+@pytest.mark.parametrize(
+    ("policy", "holder"), [(RelatedPartyPolicy.REFUSE, EXPORTER), (RelatedPartyPolicy.FLAG, FACTOR_1)]
+)
+def test_nothing_attaches_against_a_debtor_of_the_factors_group_unless_the_policy_only_flags_it(
+    policy: RelatedPartyPolicy, holder: str
+) -> None:
+    consortium = found(replace(OPEN_POLICY, related_party=policy))
+    for member in (FACTOR_1, DEBTOR):
+        party = FINGERPRINT_KEY.debtor(member)
+        consortium.do(
+            DeclareRelationship(member, party, bytes([7]) * 32, 0, False, False), signed_by=[member]
+        )
+    agreed(consortium)
+    result = consortium.result(consortium.registration())
+    assert result.code is Code.OK
+    assert list(parts(consortium, result.subject)) == [holder]
+    assert [reason.word for reason in result.reasons] == (["related_party"] if holder == FACTOR_1 else [])
+
+
+def test_a_blanket_does_not_lead_beyond_the_factors_limits() -> None:
+    consortium = found(replace(OPEN_POLICY, single_debtor_max_percent=50))
+    consortium.do(DeclareRiskAssets(FACTOR_1, "USD", 30_000, START_DAY), signed_by=[FACTOR_1])
+    agreed(consortium)
+    first, second, third = (consortium.registered(amount=amount) for amount in (10_000, 5_001, 5_000))
+    assert [list(parts(consortium, each)) for each in (first, second, third)] == [
+        [FACTOR_1],
+        [EXPORTER],
+        [FACTOR_1],
+    ]
+    assert consortium.code(consortium.assignment(second, 5_001, FACTOR_1)) is Code.CONCENTRATION
+
+
 def test_nothing_attaches_to_a_suspended_factor(consortium: Consortium) -> None:
     agreed(consortium)
     consortium.set_status(FACTOR_1, MemberStatus.SUSPENDED)
@@ -312,3 +348,22 @@ def test_the_blankets_terms_hold_for_what_attached(consortium: Consortium) -> No
     consortium.do(dispute(receivable, 1))
     assert consortium.code(giving_back(receivable)) is Code.OK
     assert parts(consortium, receivable) == {EXPORTER: 10_000}
+
+
+# --- future receivables
+
+
+def test_a_blanket_takes_what_arises_under_a_contract_that_nobody_has_a_claim_on(
+    consortium: Consortium,
+) -> None:
+    free = consortium.do(contract("free")).results[0].subject
+    taken = consortium.do(contract("taken")).results[0].subject
+    assign = consortium.assignment(
+        taken, 10_000, FACTOR_2, future_consented=True, acknowledged_suspicions=(free,)
+    )
+    assert consortium.code(assign) is Code.OK
+    agreed(consortium)
+    arisen = consortium.do(arising(free, "A")).results[0].subject
+    assert parts(consortium, arisen) == {FACTOR_1: 4_000}
+    arisen = consortium.do(arising(taken, "B")).results[0].subject
+    assert parts(consortium, arisen) == {FACTOR_2: 4_000}

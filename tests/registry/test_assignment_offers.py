@@ -39,6 +39,7 @@ from tests.registry.consortium import (
     resolution,
     settlement,
 )
+from tests.registry.existence_examples import contract
 
 
 def parts(consortium: Consortium, receivable: bytes) -> dict[str, int]:
@@ -541,3 +542,28 @@ def test_a_bar_is_judged_after_the_related_party_and_before_the_papers(consortiu
     )
     assert consortium.code(wrong) is Code.RELATED_PARTY
     assert consortium.code(replace(wrong, assignee=FACTOR_2)) is Code.RESALE_BARRED
+
+
+# --- future receivables
+
+
+def test_a_future_receivable_is_taken_by_who_consents_to_it(consortium: Consortium) -> None:
+    receivable = consortium.do(contract()).results[0].subject
+    assign = consortium.assignment(receivable, 1_000)
+    result = consortium.result(assign)
+    assert (result.code, result.reasons[-1].word) == (Code.EMPTY_ASSIGNMENT, "future")
+    assert consortium.code(replace(assign, future_consented=True)) is Code.OK
+    made = offered(consortium, receivable, 2_000, FACTOR_2)
+    record = consortium.record(receivable)
+    assert consortium.code(acceptance(record, made)) is Code.EMPTY_ASSIGNMENT
+    assert consortium.code(acceptance(record, made, future_consented=True)) is Code.OK
+    assert consortium.record(receivable).amount_of(FACTOR_2) == 2_000
+
+
+def test_the_claim_on_a_future_receivable_is_named_to_who_consents(consortium: Consortium) -> None:
+    receivable = consortium.do(contract()).results[0].subject
+    whole = consortium.record(receivable).outstanding
+    made = offered(consortium, receivable, whole)
+    assign = consortium.assignment(receivable, 1, FACTOR_2, future_consented=True)
+    result = consortium.result(assign)
+    assert (result.code, result.collided_with) == (Code.RESERVED, made.place)

@@ -9,10 +9,13 @@ import pytest
 
 from registry.errors import Code, EntryRefused, Reason, Reference
 from registry.member import MemberStatus
+from registry.operations import RejectReceivable
+from registry.operations.existence import DisputeReason
 from registry.terms import Terms, with_terms
 from tests.registry.assignment_examples import giving_back, offered
 from tests.registry.consortium import (
     DAY_MS,
+    DEBTOR,
     EXPORTER,
     FACTOR_1,
     FACTOR_2,
@@ -119,6 +122,15 @@ def test_an_unpaid_part_goes_back_after_its_due_date_and_grace(
     assert result.code is code
     if code is Code.NOT_DUE:
         assert result.collided_with == consortium.record(receivable).place
+
+
+def test_a_rejected_part_goes_back_and_can_then_be_cancelled(consortium: Consortium) -> None:
+    receivable = bought(consortium)
+    assert consortium.code(giving_back(receivable)) is Code.NOT_DUE
+    assert consortium.code(RejectReceivable(receivable, DEBTOR, DisputeReason.OTHER)) is Code.OK
+    assert consortium.code(cancellation(receivable)) is Code.ENCUMBERED
+    assert consortium.code(giving_back(receivable)) is Code.OK
+    assert consortium.code(cancellation(receivable)) is Code.OK
 
 
 def test_a_dispute_on_another_part_is_no_cause(consortium: Consortium) -> None:

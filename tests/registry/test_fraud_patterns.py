@@ -13,6 +13,7 @@ from registry.limits import SUSPICIONS_MAX
 from registry.operations import Operation
 from registry.operations.existence import Evidence, EvidenceKind
 from registry.operations.governance import Role
+from registry.operations.relationships import DeclareRelationship
 from registry.policy import ConfirmationPolicy
 from tests.registry.consortium import (
     AFFILIATE,
@@ -28,6 +29,7 @@ from tests.registry.consortium import (
     START_DAY,
     STRANGER,
     SUSPENDED,
+    TRADER,
     Consortium,
     checked,
     confirmation,
@@ -375,3 +377,26 @@ def test_fingerprints_under_a_key_of_ones_own(consortium: Consortium) -> None:
     copy = consortium.registration("INV-1")
     other = replace(copy.fingerprints, epoch=2, invoice=b"\x01" * 32, similar=b"\x02" * 32)
     assert consortium.code(replace(copy, fingerprints=other)) is Code.FINGERPRINT_MISMATCH
+
+
+def test_a_debtor_of_the_exporters_group(consortium: Consortium) -> None:
+    """Sister companies invoice each other and have it financed."""
+    receivable = consortium.registered()
+    head_office = bytes([1]) * 32
+    for member_id in (EXPORTER, DEBTOR):
+        sister = DeclareRelationship(
+            member_id, FINGERPRINT_KEY.debtor(member_id), head_office, START_DAY, False, False
+        )
+        assert consortium.code(sister, by=member_id, signed_by=(member_id,)) is Code.OK
+    assert consortium.code(consortium.assignment(receivable)) is Code.RELATED_PARTY
+    assert consortium.code(consortium.pledging(receivable)) is Code.RELATED_PARTY
+
+
+def test_trade_in_a_circle(consortium: Consortium) -> None:
+    """Three exporters invoice each other round: each invoice is new, and the turnover is made of nothing."""
+    last = bytes(32)
+    for seller, buyer in ((EXPORTER, TRADER), (TRADER, AFFILIATE), (AFFILIATE, EXPORTER)):
+        last = consortium.registered(exporter=seller, debtor_reference=FINGERPRINT_KEY.debtor(buyer))
+    result = consortium.result(consortium.assignment(last, assignor=AFFILIATE))
+    assert result.code is Code.OK
+    assert [(flag.word, flag.amount) for flag in result.reasons] == [("cycle", 3)]

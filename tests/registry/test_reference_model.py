@@ -18,23 +18,28 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from registry.entry import Mode
 from registry.errors import Code
-from registry.identifiers import lien_id, receivable_id
+from registry.identifiers import lien_id, offer_id, receivable_id
 from registry.operations import (
+    AcceptAssignment,
     Assign,
     CancelReceivable,
     Confirm,
+    OfferAssignment,
     Operation,
     Pledge,
     RaiseDispute,
+    Reassign,
     RecordPayment,
     RegisterReceivable,
     ReleasePledge,
     ResolveDispute,
     Settle,
+    WithdrawOffer,
 )
 from registry.operations.security import Junior
 from registry.policy import ConfirmationPolicy
 from registry.receivable import Phase, Receivable, summarise
+from tests.registry.assignment_examples import offer
 from tests.registry.consortium import (
     BANK,
     DAY_MS,
@@ -62,18 +67,23 @@ from tests.registry.consortium import (
 )
 
 MONTH_MS = 30 * DAY_MS
+OFFER_MS = OPEN_POLICY.offer_max_hours * 3_600_000
 FACE = 100
 
 
 @dataclass
 class Debt:
-    """One receivable in the model. `disputed` and `held` by holder; a lien is [pledgor, pledgee, amount, until, behind]."""
+    """One receivable in the model. `disputed` and `held` by holder; a lien is [pledgor, pledgee, amount, until, behind]; an
+    offer is [assignor, assignee, amount, until, with recourse]; `recourse` by (assignor, assignee). `born` orders claims."""
 
     debtor: str
     held: dict[str, int]
     disputed: dict[str, int]
     given: dict[str, int] = field(default_factory=dict)
     liens: dict[bytes, list[Any]] = field(default_factory=dict)
+    offers: dict[bytes, list[Any]] = field(default_factory=dict)
+    recourse: dict[tuple[str, str], int] = field(default_factory=dict)
+    born: list[bytes] = field(default_factory=list)
     confirmed: int = 0
     phase: str = "live"
     paid: int = 0
@@ -85,11 +95,34 @@ class Debt:
     def pledged(self, holder: str) -> int:
         return sum(lien[2] for lien in self.liens.values() if lien[0] == holder and lien[4] is None)
 
+    def reserved(self, holder: str) -> int:
+        return sum(made[2] for made in self.offers.values() if made[0] == holder)
+
     def undisputed(self, holder: str) -> int:
         return self.held.get(holder, 0) - self.disputed.get(holder, 0)
 
     def free(self, holder: str) -> int:
-        return max(0, self.undisputed(holder) - self.pledged(holder)) if self.phase == "live" else 0
+        taken = self.pledged(holder) + self.reserved(holder)
+        return max(0, self.undisputed(holder) - taken) if self.phase == "live" else 0
+
+    def in_the_way(self, holder: str, spare: int) -> Code:
+        """The code that names the lien or the offer, when both leave `spare` too little."""
+        liens = [name for name, lien in self.liens.items() if lien[0] == holder]
+        offers = [name for name, made in self.offers.items() if made[0] == holder]
+        if not liens or (offers and self.pledged(holder) <= spare):
+            return Code.RESERVED
+        if not offers or self.reserved(holder) <= spare:
+            return Code.PLEDGED
+        return Code.PLEDGED if self.born.index(liens[0]) < self.born.index(offers[0]) else Code.RESERVED
+
+    def refit(self) -> None:
+        """Offers for which there is no room any more end, the latest first."""
+        room = {holder: amount - self.pledged(holder) for holder, amount in self.held.items()}
+        for name, (holder, _to, amount, *_rest) in list(self.offers.items()):
+            if self.phase != "live" or amount > room.get(holder, 0):
+                del self.offers[name]
+            else:
+                room[holder] -= amount
 
     def share_out(self, amount: int, weights: dict[str, int]) -> dict[str, int]:
         """Running totals rounded down, so that the shares add up."""
@@ -140,8 +173,16 @@ class Model:
         for debt in self.debts.values():
             for name in [name for name, lien in debt.liens.items() if lien[3] <= time_ms]:
                 debt.drop(name)
+            for name in [name for name, made in debt.offers.items() if made[3] <= time_ms]:
+                del debt.offers[name]
 
     def judge(self, operation: Operation, entry_id: bytes, index: int) -> Code:
+        code = self.judge_by_type(operation, entry_id, index)
+        for debt in self.debts.values():
+            debt.refit()
+        return code
+
+    def judge_by_type(self, operation: Operation, entry_id: bytes, index: int) -> Code:
         match operation:
             case RegisterReceivable():
                 return self.register(operation, receivable_id(entry_id, index))
@@ -149,7 +190,22 @@ class Model:
                 return self.pledge(operation, lien_id(entry_id, index))
             case ReleasePledge():
                 return self.release(operation)
-            case Confirm() | RaiseDispute() | ResolveDispute() | Assign() | RecordPayment() | Settle():
+            case WithdrawOffer():
+                return self.withdraw(operation)
+            case OfferAssignment() if (debt := self.debts.get(operation.receivable)) is not None:
+                if debt.phase != "live":
+                    return Code.CLOSED
+                return self.offer(operation, debt, offer_id(entry_id, index))
+            case (
+                Confirm()
+                | RaiseDispute()
+                | ResolveDispute()
+                | Assign()
+                | AcceptAssignment()
+                | Reassign()
+                | RecordPayment()
+                | Settle()
+            ):
                 debt = self.debts.get(operation.receivable)
                 if debt is None:
                     return Code.UNKNOWN_RECEIVABLE
@@ -172,6 +228,10 @@ class Model:
                 return self.resolve(operation, debt)
             case Assign():
                 return self.assign(operation, debt)
+            case AcceptAssignment():
+                return self.accept(operation, debt)
+            case Reassign():
+                return self.reassign(operation, debt)
             case RecordPayment():
                 return self.pay(operation, debt)
             case _:
@@ -247,6 +307,7 @@ class Model:
             return Code.NOT_PERMITTED
         if (
             debt.liens
+            or debt.offers
             or debt.paid
             or any(amount for holder, amount in debt.held.items() if holder != EXPORTER)
         ):
@@ -259,14 +320,15 @@ class Model:
         debt.phase = "cancelled"
         return Code.OK
 
-    def claimed(self, debt: Debt, holder: str, amount: int) -> str | None:
-        """Which claim of another party stands in the way of an amount that is not free."""
+    def claimed(self, debt: Debt, holder: str, amount: int) -> Code | None:
+        """The code of an assignment whose amount is not free, when a claim of another party stands in its way."""
         if debt.phase != "live":
             return None
         if amount <= debt.undisputed(holder):
-            return "lien"
+            return debt.in_the_way(holder, debt.undisputed(holder) - amount)
         there = debt.undisputed(holder) + debt.given.get(holder, 0)
-        return "assignment" if holder in debt.given and amount <= min(there, debt.owed()) else None
+        covered = holder in debt.given and amount <= min(there, debt.owed())
+        return Code.EMPTY_ASSIGNMENT if covered else None
 
     def confirmation_left(self, debt: Debt, holder: str) -> int:
         sales = self.policy in (ConfirmationPolicy.FOR_ASSIGNMENT, ConfirmationPolicy.BOTH)
@@ -288,19 +350,80 @@ class Model:
         if debt.held.get(holder, 0) == 0:
             return Code.NOT_HOLDER
         if amount > debt.free(holder):
-            return Code.PLEDGED if self.claimed(debt, holder, amount) == "lien" else Code.EMPTY_ASSIGNMENT
+            return self.claimed(debt, holder, amount) or Code.EMPTY_ASSIGNMENT
         if self.policy in (ConfirmationPolicy.FOR_ASSIGNMENT, ConfirmationPolicy.BOTH) and (
             amount > self.confirmation_left(debt, holder)
         ):
             return Code.UNCONFIRMED
         if self.now_ms // DAY_MS > START_DAY + 90:
             return Code.PAST_DUE
-        debt.held[holder] -= amount
-        if debt.held[holder] == 0:
-            del debt.held[holder], debt.disputed[holder]
-        debt.held[operation.assignee] = debt.held.get(operation.assignee, 0) + amount
-        debt.disputed.setdefault(operation.assignee, 0)
-        debt.given[holder] = debt.given.get(holder, 0) + amount
+        if operation.with_recourse:
+            pair = (holder, operation.assignee)
+            debt.recourse[pair] = debt.recourse.get(pair, 0) + amount
+        self.move(debt, holder, operation.assignee, amount, 0)
+        return Code.OK
+
+    def move(self, debt: Debt, giver: str, taker: str, amount: int, disputed: int) -> None:
+        debt.held[giver] -= amount
+        debt.disputed[giver] -= disputed
+        if debt.held[giver] == 0:
+            del debt.held[giver], debt.disputed[giver]
+        debt.held[taker] = debt.held.get(taker, 0) + amount
+        debt.disputed[taker] = debt.disputed.get(taker, 0) + disputed
+        debt.given[giver] = debt.given.get(giver, 0) + amount
+
+    def offer(self, operation: OfferAssignment, debt: Debt, name: bytes) -> Code:
+        holder, amount = operation.assignor, operation.amount
+        if amount == 0:
+            return Code.AMOUNT_NOT_POSITIVE
+        if debt.held.get(holder, 0) == 0:
+            return Code.NOT_HOLDER
+        if operation.until_ms - self.now_ms > OFFER_MS:
+            return Code.TERM
+        if amount > debt.free(holder):
+            return self.claimed(debt, holder, amount) or Code.EMPTY_ASSIGNMENT
+        debt.offers[name] = [
+            holder, operation.assignee, amount, operation.until_ms, operation.with_recourse,
+        ]  # fmt: skip
+        debt.born.append(name)
+        return Code.OK
+
+    def withdraw(self, operation: WithdrawOffer) -> Code:
+        debt = self.debts[operation.receivable]
+        if debt.offers.get(operation.offer, [None])[0] != operation.assignor:
+            return Code.NO_OFFER
+        del debt.offers[operation.offer]
+        return Code.OK
+
+    def accept(self, operation: AcceptAssignment, debt: Debt) -> Code:
+        made = debt.offers.get(operation.offer)
+        if made is None or made[1] != operation.assignee:
+            return Code.NO_OFFER
+        others = dict(debt.offers)
+        del debt.offers[operation.offer]
+        assign = Assign(operation.receivable, made[0], made[1], made[2], made[4], None, b"", ())
+        code = self.assign(assign, debt)
+        if code is not Code.OK:
+            debt.offers = others
+        return code
+
+    def reassign(self, operation: Reassign, debt: Debt) -> Code:
+        holder, prior, amount = operation.holder, operation.prior_assignor, operation.amount
+        if amount == 0:
+            return Code.AMOUNT_NOT_POSITIVE
+        if debt.held.get(holder, 0) == 0:
+            return Code.NOT_HOLDER
+        if amount > debt.recourse.get((prior, holder), 0):
+            return Code.NO_RECOURSE
+        if not debt.disputed[holder] and self.now_ms // DAY_MS <= START_DAY + 90:
+            return Code.NOT_DUE
+        spare = debt.held[holder] - amount
+        if spare < 0:
+            return Code.EMPTY_ASSIGNMENT
+        if spare < debt.pledged(holder) + debt.reserved(holder):
+            return debt.in_the_way(holder, spare)
+        debt.recourse[prior, holder] -= amount
+        self.move(debt, holder, prior, amount, min(debt.disputed[holder], amount))
         return Code.OK
 
     def pledge(self, operation: Pledge, name: bytes) -> Code:
@@ -335,6 +458,7 @@ class Model:
         if self.now_ms // DAY_MS > START_DAY + 90:
             return Code.PAST_DUE
         debt.liens[name] = [holder, operation.pledgee, amount, operation.until_ms, behind]
+        debt.born.append(name)
         return Code.OK
 
     def release(self, operation: ReleasePledge) -> Code:
@@ -394,7 +518,9 @@ class Model:
 _REFERENCE = {DEBTOR: DEBTOR_REFERENCE, OTHER_DEBTOR: OTHER_DEBTOR_REFERENCE}
 _TAKERS = (FACTOR_1, FACTOR_2, TRADER)
 _KINDS = (
-    *("assign", "pledge") * 4,
+    *("assign", "pledge", "offer") * 4,
+    *("accept", "reassign") * 3,
+    "withdraw",
     *("confirm", "dispute", "resolve", "pay", "junior", "release") * 2,
     *("settle", "cancel", "register"),
 )
@@ -435,7 +561,30 @@ class Ledger(RuleBasedStateMachine):
         consortium = self.consortium
         match kind:
             case "assign":
-                return consortium.assignment(name, amount, taker, assignor=holder)
+                return consortium.assignment(
+                    name, amount, taker, assignor=holder, with_recourse=pick(st.booleans())
+                )
+            case "offer":
+                return self.draw_offer(pick, name, amount, holder, taker)
+            case "accept" | "withdraw" if debt.offers:
+                made = pick(st.sampled_from(list(debt.offers)))
+                assignor, assignee = debt.offers[made][:2]
+                if kind == "withdraw":
+                    return WithdrawOffer(name, made, pick(st.sampled_from((assignor, assignor, TRADER))))
+                papers = consortium.record(name).fingerprints.digest()
+                return AcceptAssignment(
+                    name, made, pick(st.sampled_from((assignee, assignee, taker))), papers, ()
+                )
+            case "accept" | "withdraw":
+                return self.draw_offer(pick, name, amount, holder, taker)
+            case "reassign":
+                pairs = [pair for pair, left in debt.recourse.items() if left] or [(EXPORTER, holder)]
+                prior, owner = pick(st.sampled_from(pairs))
+                left = debt.recourse.get((prior, owner), 0)
+                near = {left, left + 1, debt.held.get(owner, 0), debt.held.get(owner, 0) // 2}
+                if prior != owner:
+                    return Reassign(name, owner, prior, pick(st.sampled_from(sorted(near))))
+                return dispute(name, amount, debtor)
             case "pledge":
                 return self.draw_pledge(pick, name, amount, holder, taker, None)
             case "junior" | "release" if debt.liens:
@@ -481,6 +630,18 @@ class Ledger(RuleBasedStateMachine):
             st.one_of(st.sampled_from(sorted(near)), st.integers(1, max(1, debt.free(holder))))
         )
         return amount
+
+    def draw_offer(self, pick: Any, name: bytes, amount: int, holder: str, taker: str) -> OfferAssignment:
+        until_ms = self.now_ms + pick(st.sampled_from((2, DAY_MS, OFFER_MS, OFFER_MS + 2)))
+        return offer(
+            self.consortium,
+            name,
+            amount,
+            taker,
+            assignor=holder,
+            until_ms=until_ms,
+            with_recourse=pick(st.booleans()),
+        )
 
     def draw_pledge(
         self, pick: Any, name: bytes, amount: int, pledgor: str, pledgee: str, behind: Junior | None
@@ -540,6 +701,13 @@ def agree(record: Receivable, debt: Debt) -> None:
         for lien in record.liens
     ]
     assert liens == list(debt.liens.items())
+    offers = [
+        (each.offer_id, [each.assignor, each.assignee, each.amount, each.until_ms, each.with_recourse])
+        for each in record.reservations
+    ]
+    assert offers == list(debt.offers.items())
+    recourse = {(each.assignor, each.assignee): each.recourse for each in record.terms}
+    assert recourse == {pair: amount for pair, amount in debt.recourse.items() if amount}
     assert (record.paid, record.diluted, record.confirmation.amount) == (
         debt.paid,
         debt.diluted,
@@ -548,7 +716,7 @@ def agree(record: Receivable, debt: Debt) -> None:
     status = summarise(record)
     assert status.free == sum(debt.free(holder) for holder in debt.held)
     # What can still be disposed of never exceeds what is owed and undisputed.
-    assert status.free + status.pledged <= status.outstanding
+    assert status.free + status.pledged + status.reserved <= status.outstanding
 
 
 Ledger.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

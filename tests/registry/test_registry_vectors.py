@@ -25,6 +25,7 @@ from registry.block import decode_block, decode_header, encode_block
 from registry.codec import pack, unpack
 from registry.entry import Mode, decode_entry
 from registry.errors import MalformedEntry
+from registry.exposure import exposure_id, risk_assets_id
 from registry.fingerprints import FingerprintKey, Numbering, normalise_number
 from registry.genesis import parse_genesis
 from registry.identifiers import MemberId, lien_id, receivable_id, show_id
@@ -48,6 +49,7 @@ from tests.registry.consortium import (
     EXPORTER,
     FACTOR_1,
     FACTOR_2,
+    FINGERPRINT_KEY,
     OPEN_POLICY,
     START_DAY,
     START_MS,
@@ -66,7 +68,8 @@ from tests.registry.consortium import (
     resolution,
     settlement,
 )
-from tests.registry.governance_examples import govern
+from tests.registry.existence_examples import come_into_being
+from tests.registry.governance_examples import CONTROLLER, govern
 
 PATH = Path(__file__).parents[1] / "vectors" / "registry.json"
 
@@ -118,7 +121,9 @@ _NUMBERS = (
 
 def chain() -> Consortium:
     """A few blocks in which every type of operation occurs, and every namespace of the state."""
-    policy = replace(OPEN_POLICY, require_confirmation=ConfirmationPolicy.FOR_ASSIGNMENT)
+    policy = replace(
+        OPEN_POLICY, require_confirmation=ConfirmationPolicy.FOR_ASSIGNMENT, operations_per_day_max=1_000
+    )
     consortium = found(policy)
     instalments = (Instalment(START_DAY + 30, 4_000), Instalment(START_DAY + 90, 6_000))
     consortium.do(
@@ -161,6 +166,7 @@ def chain() -> Consortium:
         consortium.registration("INV-1"),
         mode=Mode.INDEPENDENT,
     )
+    come_into_being(consortium)
     govern(consortium)
     return consortium
 
@@ -229,6 +235,12 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
         Namespace.GOVERNANCE: b"",
         Namespace.PENDING_POLICY: b"",
         Namespace.UPGRADE: b"",
+        Namespace.CONTROL: FINGERPRINT_KEY.debtor(FACTOR_1),
+        Namespace.CONTROLLED: CONTROLLER,
+        Namespace.EXPOSURE: exposure_id(FACTOR_1, DEBTOR_REFERENCE, record.currency),
+        Namespace.RISK_ASSETS: risk_assets_id(FACTOR_1, "USD"),
+        Namespace.TRADE: FINGERPRINT_KEY.debtor(EXPORTER),
+        Namespace.QUOTA: EXPORTER.encode(),
         Namespace.BLANKET: TRADER.encode(),
     }
     for namespace, identifier in identifiers.items():
@@ -331,7 +343,7 @@ def test_genesis(vectors: dict[str, Any]) -> None:
         if node["power"]
     )
     assert hashed("validators", msgpack.packb(validators)) == vectors["genesis"]["validators_hash"]
-    policy = [1, 0, 365, 0, ["CNY", "EUR", "JPY", "USD"], 72, 72, 30, 10, 0, 1, [], [], [], 4, 90, 0]
+    policy = [1, 0, 365, 0, ["CNY", "EUR", "JPY", "USD"], 72, 72, 30, 10, 0, 1, [], [], [1_000], 4, 90, 0]
     assert hashed("policy", msgpack.packb(policy)) == vectors["genesis"]["policy_hash"]
     assert isinstance(genesis.policy, Policy)
 
@@ -403,7 +415,19 @@ def test_receipts(vectors: dict[str, Any]) -> None:
             decoded = decode_receipt(bytes.fromhex(receipt))
             assert [result.code.value for result in decoded.results] == codes[-len(read[6]) :]
     refused = [code for code in codes if code != "OK"]
-    assert refused == ["DUPLICATE_PLEDGE", "EMPTY_ASSIGNMENT", "DUPLICATE_RECEIVABLE"]
+    assert refused == ["DUPLICATE_PLEDGE", "EMPTY_ASSIGNMENT", "DUPLICATE_RECEIVABLE", "TOO_EARLY"]
+
+
+_PRIVATE = {
+    Namespace.RECEIVABLE,
+    Namespace.BLANKET,
+    Namespace.CONTROL,
+    Namespace.CONTROLLED,
+    Namespace.EXPOSURE,
+    Namespace.RISK_ASSETS,
+    Namespace.TRADE,
+    Namespace.QUOTA,
+}
 
 
 def test_state(vectors: dict[str, Any]) -> None:
@@ -417,7 +441,7 @@ def test_state(vectors: dict[str, Any]) -> None:
             bytes.fromhex(hashed("private-value", private)),
         )
         assert sha256(b"".join(halves)).hexdigest() == vector["value_hash"]
-        assert (private == b"") == (namespace not in (Namespace.RECEIVABLE, Namespace.BLANKET))
+        assert (private == b"") == (namespace not in _PRIVATE)
         decode_value(namespace, bytes.fromhex(vector["stored"]))
     member = msgpack.unpackb(msgpack.unpackb(bytes.fromhex(vectors["state"][0]["stored"]))[0])
     assert member == [EXPORTER, [3], 1, 0, [member[4][0]], [[key_of(EXPORTER).public_key, 0, HEIGHT_MAX]], []]

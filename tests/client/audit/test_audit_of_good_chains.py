@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from client.audit.audit import AuditRequest, run_audit
 from client.audit.findings import Category, Check, Exit
 from client.audit.report import Status
 from client.trust import Checkpoint
+from registry.block import RULES_VERSION
+from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
+from registry.operations.existence import CancelReceivable
 from tests.client.audit.auditing import Auditor
-from tests.client.audit.chain_builder import BLOCK_INTERVAL_MS, DAY_MS, ChainBuilder, pledge, registered
+from tests.client.audit.chain_builder import (
+    BLOCK_INTERVAL_MS,
+    DAY_MS,
+    POLICY,
+    ChainBuilder,
+    member_id_of,
+    pledge,
+    registered,
+)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -64,3 +77,36 @@ def test_a_lien_that_runs_out_is_replayed(auditor: Auditor, chain: ChainBuilder)
     chain.commit(time_ms=chain.tip.time_ms + 40 * DAY_MS)
     chain.commit(time_ms=chain.tip.time_ms + BLOCK_INTERVAL_MS)
     assert auditor.blocks(chain).exit is Exit.COMPLETE
+
+
+def test_what_the_association_decides_is_replayed(auditor: Auditor) -> None:
+    """Another policy in the header from its height on, and a number that was set free and taken again."""
+    chain = ChainBuilder()
+    registration = chain.register()
+    entry = chain.entry("exporter-1", registration)
+    chain.commit([entry])
+    receivable = registered(entry)
+    exporter, decider = member_id_of("exporter-1"), "association"
+    shorter = replace(POLICY, tenor_max_days=200, operations_per_day_max=3)
+    released = ReleaseFingerprint(receivable, registration.fingerprints.invoice, "reissued")
+    chain.commit(
+        [
+            chain.entry("exporter-1", CancelReceivable(receivable, exporter, None)),
+            chain.entry(decider, (released, SetPolicy(shorter, 4), ScheduleUpgrade(9, RULES_VERSION + 1))),
+        ]
+    )
+    chain.commit([chain.entry("exporter-1", registration)])
+    chain.commit([chain.entry("exporter-1", chain.register())])
+    report = auditor.blocks(chain)
+    assert report.findings == ()
+    assert report.exit is Exit.COMPLETE
+    assert chain.blocks[-1].block.header.policy_hash == shorter.hash()
+
+
+def test_entries_beyond_the_quota_are_found(auditor: Auditor) -> None:
+    chain = ChainBuilder()
+    chain.commit([chain.entry("association", SetPolicy(replace(POLICY, operations_per_day_max=1), 2))])
+    chain.commit([chain.entry("exporter-1", chain.register()), chain.entry("exporter-1", chain.register())])
+    report = auditor.blocks(chain)
+    first = report.findings[0]
+    assert (first.check, first.entry_index) == (Check.FRESHNESS, 1)

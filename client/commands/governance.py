@@ -1,0 +1,338 @@
+"""`pledgebook govern`: what the association decides about members, relationships, policy and rules."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry.errors import MalformedEntry
+from registry.fingerprints import Numbering
+from registry.member import MemberStatus
+from registry.operations import Operation
+from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
+from registry.operations.existence import EvidenceKind
+from registry.operations.governance import KeyEnrolment
+from registry.operations.members import ChangeMember, RevokeKey, RotateKey
+from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
+from registry.policy import Policy
+from registry.policy_document import policy_from_json
+from registry.signing import PUBLIC_KEY_BYTES
+
+from ..enrolment import key_at
+from ..errors import InputError
+from ..keys import passphrase_from_environment, read_key
+from ..papers import day_number
+from ..submission import Draft
+from . import options as opt
+from .members import role_of
+from .session import (
+    Options,
+    Session,
+    amount_of,
+    debtor_identifier,
+    in_session,
+    member_id_of,
+    parse_receivable,
+)
+
+ASSOCIATION = "association"
+
+govern_app = typer.Typer(
+    help="What the association decides: members, keys, relationships, policy, upgrades.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+MemberArgument = Annotated[
+    str, typer.Argument(metavar="MEMBER", help="The member: its short name in the folder, or its id.")
+]
+Height = Annotated[int, typer.Option("--height", min=1, help="The block at which it takes effect.")]
+
+
+class StatusWord(Enum):
+    """What `--status` can say."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    EXPELLED = "expelled"
+
+
+async def _decide(session: Session, operation: Operation, *also: str) -> None:
+    """Have the association sign, and the parties besides it, and commit."""
+    wallets = [session.wallet(ASSOCIATION)]
+    wallets += [session.wallet(name) for name in also if session.wallet(name) is not wallets[0]]
+    await session.perform(Draft((operation,), tuple(wallets)))
+
+
+@govern_app.command(
+    "change-member",
+    epilog="Example: pledgebook govern change-member factor-2 --network ./net --role factor --status suspended",
+)
+def change_member(
+    member: MemberArgument,
+    network: opt.Network,
+    role: Annotated[list[str], typer.Option(help="Every role that it is to have; may be repeated.")],
+    status: Annotated[StatusWord, typer.Option(help="Expelled is for ever.")] = StatusWord.ACTIVE,
+    yearly_numbers: Annotated[bool, typer.Option(help="Its invoice numbers restart each year.")] = False,
+    accredited: Annotated[
+        list[str] | None, typer.Option(help="A kind of evidence that it may attest; may be repeated.")
+    ] = None,
+    new_key: Annotated[
+        list[Path] | None, typer.Option(dir_okay=False, help="A further key; made if it is not there.")
+    ] = None,
+    with_consent: Annotated[
+        bool, typer.Option(help="The member signs too: needed for a new role or key.")
+    ] = False,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the association, state anew what a member is: its roles, status, numbering and accreditation."""
+    roles = tuple(sorted({role_of(text) for text in role}))
+    kinds = tuple(sorted({_evidence_kind(text) for text in accredited or ()}))
+
+    async def work(session: Session) -> None:
+        operation = ChangeMember(
+            member=member_id_of(session.directory, member),
+            roles=roles,
+            status=MemberStatus[status.name],
+            numbering=Numbering.YEARLY if yearly_numbers else Numbering.CONTINUOUS,
+            accredited=kinds,
+            new_keys=tuple(
+                sorted((_proven(session, member, path) for path in new_key or ()), key=lambda k: k.public_key)
+            ),
+            with_consent=with_consent,
+        )
+        await _decide(session, operation, *((member,) if with_consent else ()))
+
+    in_session(Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run), work)
+
+
+@govern_app.command(
+    "rotate-key",
+    epilog="Example: pledgebook govern rotate-key factor-2 ./new.pem --network ./net --height 5000",
+)
+def rotate_key(
+    member: MemberArgument,
+    new_key: Annotated[Path, typer.Argument(metavar="FILE", help="The new key; made if it is not there.")],
+    network: opt.Network,
+    height: Annotated[
+        int, typer.Option(min=1, help="The first block in which the old key is worth nothing.")
+    ],
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Put another key in the place of a member's first one; both and the association sign."""
+
+    async def work(session: Session) -> None:
+        wallet = session.wallet(member)
+        operation = RotateKey(
+            wallet.member, wallet.keys[0].public_key, _proven(session, member, new_key), height
+        )
+        await _decide(session, operation, member)
+
+    in_session(Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run), work)
+
+
+@govern_app.command("revoke-key", epilog="Example: pledgebook govern revoke-key factor-2 KEY --network ./net")
+def revoke_key(
+    member: MemberArgument,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The public key in hexadecimal, or a key file.")],
+    network: opt.Network,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the association, end a key with the next block."""
+
+    async def work(session: Session) -> None:
+        await _decide(session, RevokeKey(member_id_of(session.directory, member), _public_key(key)))
+
+    in_session(Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run), work)
+
+
+@govern_app.command(
+    "relationship",
+    epilog="Example: pledgebook govern relationship buyer-1 DE:HRB12345 --network ./net --as buyer-1 --since 2026-01-01",
+)
+def relationship(
+    party: Annotated[
+        str, typer.Argument(metavar="PARTY", help="A member, lei:..., uscc:... or DE:HRB12345.")
+    ],
+    controller: Annotated[str, typer.Argument(metavar="CONTROLLER", help="Who controls it in the end.")],
+    network: opt.Network,
+    since: Annotated[
+        datetime.datetime, typer.Option(formats=["%Y-%m-%d"], help="The day since which it does.")
+    ],
+    declarer: Annotated[
+        str, typer.Option("--as", metavar="MEMBER", help="An exporter, debtor or factor; or the association.")
+    ] = ASSOCIATION,
+    countersigned: Annotated[
+        bool, typer.Option(help="The association signs too: needed for another party.")
+    ] = False,
+    false: Annotated[bool, typer.Option("--false", help="Mark what was declared as false.")] = False,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Declare that a party stands under a controller, or as the association mark that as false."""
+    day = day_number(since.date())
+    alone = declarer == ASSOCIATION
+
+    async def work(session: Session) -> None:
+        key = session.fingerprint_key
+        operation = DeclareRelationship(
+            declarer=None if alone else member_id_of(session.directory, declarer),
+            party=key.debtor(debtor_identifier(session.directory, party)),
+            controller=key.debtor(debtor_identifier(session.directory, controller)),
+            since_day=day,
+            countersigned=countersigned or alone,
+            false=false,
+        )
+        if operation.countersigned or false:
+            await _decide(session, operation, *(() if alone else (declarer,)))
+        else:
+            await session.perform(Draft((operation,), (session.wallet(declarer),)))
+
+    in_session(Options(network, declarer, node, timeout_s, as_json, "govern", dry_run), work)
+
+
+@govern_app.command(
+    "risk-assets",
+    epilog="Example: pledgebook govern risk-assets --network ./net --as factor-1 --amount 5000000 --currency USD "
+    "--as-of 2026-09-30",
+)
+def risk_assets(
+    network: opt.Network,
+    acting: opt.Acting,
+    amount: opt.Amount,
+    currency: Annotated[str, typer.Option(metavar="CODE", help="ISO 4217.")],
+    as_of: Annotated[datetime.datetime, typer.Option(formats=["%Y-%m-%d"], help="The day of the figure.")],
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a factor, sign what your risk assets are: your concentration limits are shares of them."""
+    day = day_number(as_of.date())
+
+    async def work(session: Session) -> None:
+        wallet = session.wallet(acting)
+        operation = DeclareRiskAssets(wallet.member, currency, amount_of(amount, currency), day)
+        await session.perform(Draft((operation,), (wallet,)), currency=currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "govern", dry_run), work)
+
+
+@govern_app.command(
+    "set-policy", epilog="Example: pledgebook govern set-policy policy.json --network ./net --height 5000"
+)
+def set_policy(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", dir_okay=False, help="JSON: the whole policy, as `policy` of a genesis."
+        ),
+    ],
+    network: opt.Network,
+    height: Height,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the association, replace the policy whole from a height on."""
+    operation = SetPolicy(_read_policy(file), height)
+    in_session(
+        Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run),
+        lambda session: _decide(session, operation),
+    )
+
+
+@govern_app.command(
+    "release-fingerprint",
+    epilog="Example: pledgebook govern release-fingerprint RECEIVABLE FINGERPRINT --network ./net --reason 'reissued'",
+)
+def release_fingerprint(
+    receivable: opt.ReceivableArgument,
+    fingerprint: Annotated[str, typer.Argument(metavar="FINGERPRINT", help="64 hexadecimal digits.")],
+    network: opt.Network,
+    reason: Annotated[str, typer.Option(help="It stands on the chain for everybody: name no paper.")],
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the association, let a number of a settled or cancelled receivable be registered again."""
+    value = _hexadecimal(fingerprint, 32)
+    operation = ReleaseFingerprint(parse_receivable(receivable), value, reason)
+    in_session(
+        Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run),
+        lambda session: _decide(session, operation),
+    )
+
+
+@govern_app.command(
+    "schedule-upgrade",
+    epilog="Example: pledgebook govern schedule-upgrade --network ./net --height 90000 --rules-version 2",
+)
+def schedule_upgrade(
+    network: opt.Network,
+    height: Annotated[int, typer.Option(min=1, help="The last block of the present software.")],
+    rules_version: Annotated[int, typer.Option(min=2, help="What the software after it knows.")],
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the association, have every node stop at a height until it runs other software."""
+    operation = ScheduleUpgrade(height, rules_version)
+    in_session(
+        Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run),
+        lambda session: _decide(session, operation),
+    )
+
+
+def _proven(session: Session, member: str, path: Path) -> KeyEnrolment:
+    return session.wallet(member).enrolment_of(key_at(path, may_create=True))
+
+
+def _public_key(text: str) -> bytes:
+    if len(text) == 2 * PUBLIC_KEY_BYTES and not Path(text).exists():
+        return _hexadecimal(text, PUBLIC_KEY_BYTES)
+    return read_key(Path(text), passphrase_from_environment()).public_key
+
+
+def _hexadecimal(text: str, size: int) -> bytes:
+    try:
+        value = bytes.fromhex(text)
+    except ValueError as error:
+        raise InputError(f"{text!r} is not hexadecimal") from error
+    if len(value) != size:
+        raise InputError(f"{text!r} has {len(value)} bytes, and {size} are needed")
+    return value
+
+
+def _read_policy(file: Path) -> Policy:
+    try:
+        return policy_from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, MalformedEntry) as error:
+        raise InputError(f"{file}: {error}") from error
+
+
+def _evidence_kind(text: str) -> EvidenceKind:
+    try:
+        return EvidenceKind[text.upper()]
+    except KeyError as error:
+        known = ", ".join(kind.name.lower() for kind in EvidenceKind)
+        raise InputError(f"--accredited {text!r}: choose one of {known}") from error
