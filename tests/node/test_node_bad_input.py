@@ -151,6 +151,22 @@ def test_key_that_names_nothing_is_refused(client: NodeClient, key: registry_pb2
     assert refusal_of(caught.value).code == "BAD_REQUEST"
 
 
+@pytest.mark.parametrize("purpose", ["", " ", "x" * 201])
+def test_question_without_a_purpose_is_refused(client: NodeClient, purpose: str) -> None:
+    key = by_id(bytes(32))
+    for ask in (
+        lambda: client.registry.GetStatus(
+            registry_pb2.GetStatusRequest(keys=[key], purpose=purpose), **client.how()
+        ),
+        lambda: client.registry.GetReceivable(
+            registry_pb2.GetReceivableRequest(key=key, purpose=purpose), **client.how()
+        ),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            ask()
+        assert refusal_of(caught.value).code == "BAD_REQUEST"
+
+
 def test_question_without_a_token_is_refused(client: NodeClient) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         client.registry.GetStatus(registry_pb2.GetStatusRequest(keys=[by_id(bytes(32))]), timeout=5)
@@ -169,7 +185,7 @@ def test_member_that_asks_too_much_is_told_when_to_come_back(network: Network) -
     # The association asks, so that the exporter's other tests keep their own allowance.
     association = Author(network.directory, "association")
     with connect(association, NODE) as client:
-        request = registry_pb2.GetStatusRequest(keys=[by_id(bytes(32))] * 50)
+        request = registry_pb2.GetStatusRequest(keys=[by_id(bytes(32))] * 50, purpose="test")
         client.registry.GetStatus(request, **client.how())
         with pytest.raises(grpc.RpcError) as caught:
             client.registry.GetStatus(request, **client.how())
@@ -256,7 +272,7 @@ def test_garbage_on_a_port_does_not_disturb_the_node(
                 raw.recv(1_000)
             except OSError:
                 continue
-    assert fetch_json(network.directory.nodes[NODE].http, "/health") == {"status": "serving"}
+    assert fetch_json(network.directory.nodes[NODE].http, "/health")["status"] == "serving"
     entry = author.registration()
     assert client.submit(entry.raw) == ["OK"]
 
@@ -363,7 +379,7 @@ def test_peer_that_sends_wrong_things_is_cut_off_and_not_let_in_again(
         log.count('"event": "peer_message_refused"') <= 2
     )  # the wrong greetings of another test may be the first
     assert log.count('"event": "peer_shunned"') == 1
-    assert fetch_json(network.directory.nodes[NODE].http, "/health") == {"status": "serving"}
+    assert fetch_json(network.directory.nodes[NODE].http, "/health")["status"] == "serving"
 
 
 def _changed(hello: peer_pb2.Hello, **changes: object) -> peer_pb2.Hello:
