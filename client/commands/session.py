@@ -105,33 +105,40 @@ class Session:
         return receipt
 
     async def _preflight(self, draft: Draft) -> None:
-        answer = await self.client.preflight(await self.submitter.sign(draft))
+        """Ask how the entry would be judged. It goes out without a signature: a whole one could be handed in by the node."""
+        answer = await self.client.preflight(await self.submitter.sketch(draft))
         names = [TYPE_BY_CLASS[type(operation)].name for operation in draft.operations]
+        forecasts = list(zip(names, answer.forecasts, strict=False))
+        is_past_door = answer.door_code in (Code.OK, Code.MISSING_SIGNATURE)
         if self.options.as_json:
             output.print_json(
                 {
                     "dry_run": True,
                     "height": answer.height,
-                    "door": {"code": answer.door_code, "message": answer.door_message},
+                    "door": {
+                        "code": answer.door_code,
+                        "message": answer.door_message,
+                        "passes_once_signed": is_past_door,
+                    },
                     "operations": [
-                        {"operation": name, **_forecast_document(forecast)}
-                        for name, forecast in zip(names, answer.forecasts, strict=False)
+                        {"operation": name, **_forecast_document(forecast)} for name, forecast in forecasts
                     ],
                 }
             )
         else:
-            rows = [
-                (name, forecast.code, ", ".join(forecast.reasons))
-                for name, forecast in zip(names, answer.forecasts, strict=False)
-            ]
-            output.print_rows(
-                f"Would be judged at height {answer.height} (one node's word, no promise); "
-                f"at the door: {answer.door_code} {answer.door_message}",
-                ("operation", "code", "reasons"),
-                rows,
+            door = (
+                "passes once it is signed" if is_past_door else f"{answer.door_code}: {answer.door_message}"
             )
+            output.print_rows(
+                f"Would be judged at height {answer.height} (one node's word, no promise; nothing was signed away); "
+                f"at the door: {door}",
+                ("operation", "code", "reasons"),
+                [(name, forecast.code, ", ".join(forecast.reasons)) for name, forecast in forecasts],
+            )
+            if not forecasts:
+                typer.echo(f"The rules were not judged: {answer.door_message}")
         refused = any(forecast.code != Code.OK for forecast in answer.forecasts)
-        if refused or answer.door_code != Code.OK:
+        if refused or not is_past_door or not forecasts:
             raise typer.Exit(output.ExitCode.REFUSED)
 
 
