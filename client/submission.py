@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from registry.entry import Entry, Mode, assemble, decode_entry
 from registry.errors import Code
-from registry.identifiers import MemberId, show_id
+from registry.identifiers import EntryId, MemberId, show_id
 from registry.limits import SEQUENCE_WINDOW
 from registry.operations import Operation
 from registry.sequence_window import SequenceWindow
@@ -49,6 +49,14 @@ class EntryTurnedAway(ClientError):
         self.entry_id = admission.entry_id
         self.code = admission.code
         self.valid_until_ms = valid_until_ms
+
+
+BeforeHandIn = Callable[[Mapping[int, EntryId]], None]
+"""Told which entry each draft, by its index, is about to be handed in as: what must outlive a crash is filed here."""
+
+
+def _nothing_to_file(_entry_ids: Mapping[int, EntryId]) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +142,27 @@ class Submitter:
         self._numbers: dict[MemberId, SequenceNumbers] = {}
         self._in_flight = max(1, SEQUENCE_WINDOW // 2 // lanes)
 
-    async def commit(self, draft: Draft, *, timeout_s: float | None = None) -> ProvenReceipt:
+    async def commit(
+        self, draft: Draft, *, timeout_s: float | None = None, before_hand_in: BeforeHandIn = _nothing_to_file
+    ) -> ProvenReceipt:
         """Raises EntryTurnedAway, PapersMismatch, Unreachable, ProofInvalid."""
-        outcome = (await self.commit_all([draft], timeout_s=timeout_s))[0]
+        outcome = (await self.commit_all([draft], timeout_s=timeout_s, before_hand_in=before_hand_in))[0]
         if isinstance(outcome, EntryTurnedAway):
             raise outcome
         return outcome
 
     async def commit_all(
-        self, drafts: Sequence[Draft], *, timeout_s: float | None = None
+        self,
+        drafts: Sequence[Draft],
+        *,
+        timeout_s: float | None = None,
+        before_hand_in: BeforeHandIn = _nothing_to_file,
     ) -> list[ProvenReceipt | EntryTurnedAway]:
         """One outcome per draft, in order; raises as `commit`. A slice of half a window is in flight at once."""
         outcomes: list[ProvenReceipt | EntryTurnedAway] = []
         for start in range(0, len(drafts), self._in_flight):
-            outcomes += await self._commit_slice(drafts[start : start + self._in_flight], timeout_s)
+            indexes = range(start, min(start + self._in_flight, len(drafts)))
+            outcomes += await self._commit_slice(drafts, indexes, timeout_s, before_hand_in)
         return outcomes
 
     async def sign(self, draft: Draft) -> bytes:
@@ -174,13 +189,14 @@ class Submitter:
         )
 
     async def _commit_slice(
-        self, drafts: Sequence[Draft], timeout_s: float | None
+        self, drafts: Sequence[Draft], indexes: range, timeout_s: float | None, before_hand_in: BeforeHandIn
     ) -> list[ProvenReceipt | EntryTurnedAway]:
         outcomes: dict[int, ProvenReceipt | EntryTurnedAway] = {}
-        open_indexes = list(range(len(drafts)))
+        open_indexes = list(indexes)
         for attempt in range(RENUMBER_TIMES_MAX + 1):
             signed = {index: decode_entry(await self.sign(drafts[index])) for index in open_indexes}
             known = {index: self._numbers_of(drafts[index].submitter).proven_window for index in open_indexes}
+            before_hand_in({index: entry.entry_id for index, entry in signed.items()})
             answered = await self.client.commit([entry.raw for entry in signed.values()], timeout_s=timeout_s)
             open_indexes = []
             for index, entry in signed.items():
@@ -196,7 +212,7 @@ class Submitter:
                 outcomes[index] = EntryTurnedAway(outcome, entry.body.valid_until_ms)
             if not open_indexes:
                 break
-        return [outcomes[index] for index in range(len(drafts))]
+        return [outcomes[index] for index in indexes]
 
     async def _is_dead(self, entry: Entry, known: SequenceWindow) -> bool:
         """Whether it is proven that the entry has not taken effect and never can.

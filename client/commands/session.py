@@ -18,7 +18,7 @@ import typer
 from registry.errors import Code
 from registry.fingerprints import FingerprintKey
 from registry.genesis import Genesis
-from registry.identifiers import BadIdentifier, MemberId, parse_member_id, read_id, show_id
+from registry.identifiers import BadIdentifier, EntryId, MemberId, parse_member_id, read_id, show_id
 from registry.money import BadAmount, parse_amount
 from registry.operations import TYPE_BY_CLASS
 from registry.receivable import Receivable, StatusSummary
@@ -29,7 +29,6 @@ from ..directory import Directory, MemberFiles, read_directory
 from ..errors import DirectoryError, InputError
 from ..evidence import keep_evidence
 from ..keys import passphrase_from_environment
-from ..papers import Papers
 from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
 from ..trust import Checkpoint, read_checkpoint, write_checkpoint
@@ -93,12 +92,23 @@ class Session:
             raise InputError(f"no receivable {show_id(receivable_id)} is registered")
         return proven.record
 
-    async def perform(self, draft: Draft, *, currency: str | None = None) -> ProvenReceipt | None:
-        """Commit the draft and show its receipt; with --dry-run only ask. Ends the command when anything was refused."""
+    async def perform(
+        self,
+        draft: Draft,
+        *,
+        currency: str | None = None,
+        before_hand_in: Callable[[EntryId], None] = lambda _entry_id: None,
+    ) -> ProvenReceipt | None:
+        """Commit the draft and show its receipt; with --dry-run only ask. Ends the command when anything was refused.
+
+        `before_hand_in` is told the entry's id, to file what must outlive a crash.
+        """
         if self.options.dry_run:
             await self._preflight(draft)
             return None
-        receipt = await self.submitter.commit(draft, timeout_s=self.options.timeout_s)
+        receipt = await self.submitter.commit(
+            draft, timeout_s=self.options.timeout_s, before_hand_in=lambda ids: before_hand_in(ids[0])
+        )
         _show_receipt(draft, receipt, currency, as_json=self.options.as_json)
         if any(result.code is not Code.OK for result in receipt.receipt.results):
             raise typer.Exit(output.ExitCode.REFUSED)
@@ -220,14 +230,6 @@ def member_id_of(directory: Directory, text: str) -> MemberId:
         return parse_member_id(text)
     except BadIdentifier as error:
         raise InputError(f"{text!r} is neither a member of {directory.folder} nor an id: {error}") from error
-
-
-def check_same_papers(papers: Papers, record: Receivable, key: FingerprintKey) -> None:
-    """Raises InputError when a paper file's line is not about this receivable."""
-    if papers.fingerprints(key) != record.fingerprints:
-        raise InputError(
-            "the papers in the file are not those of the registration; give the right --papers FILE"
-        )
 
 
 def _acting(directory: Directory, name: str | None) -> MemberFiles:

@@ -542,6 +542,21 @@ async def test_one_that_is_turned_away_does_not_keep_the_others_back(world: Worl
     assert kinds == [ProvenReceipt, EntryTurnedAway, ProvenReceipt]
 
 
+async def test_what_is_to_be_filed_is_filed_before_the_entry_leaves(world: World) -> None:
+    told: list[dict[int, EntryId]] = []
+
+    def before(ids: Any) -> None:
+        assert world.first.submitted == []
+        told.append(dict(ids))
+        raise OSError("the disk is full")
+
+    async with serving(*world.nodes), world.client() as client:
+        with pytest.raises(OSError, match="the disk is full"):
+            await world.submitter(client).commit_all([world.draft(), world.draft()], before_hand_in=before)
+    assert [sorted(ids) for ids in told] == [[0, 1]]
+    assert [node.submitted for node in world.nodes] == [[], [], []]
+
+
 # -- A node's word -----------------------------------------------------------------------------------------------------
 
 
