@@ -20,7 +20,8 @@ from registry.identifiers import EntryId
 
 from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
 from .connection import Identity
-from .registry_client import Admission, RegistryClient
+from .hand_in import Admission
+from .registry_client import RegistryClient
 from .submission import Draft, EntryTurnedAway, Submitter
 from .trust import Checkpoint
 from .verify import Head, ProvenMember, ProvenReceipt, ProvenRecord, ProvenStatus

@@ -56,7 +56,7 @@ class NodeCircle:
         attempt_s: float,
     ) -> None:
         """`attempt_s`: how long one node is waited for, so that one that hangs does not use up the time of the others."""
-        self._attempt_s = attempt_s
+        self.attempt_s = attempt_s
         self.evidence: list[FalseAnswer] = []
         self.connections = [
             Connection(_pinned(genesis, node_id), address, identity, clock)
@@ -71,7 +71,7 @@ class NodeCircle:
 
     async def ask(self, attempt: Attempt[T], deadline: float, attempt_s: float | None = None) -> T:
         """The first good answer before `deadline` (in the loop's time). Raises CallRefused, Unreachable, ProofInvalid."""
-        patience_s = self._attempt_s if attempt_s is None else attempt_s
+        patience_s = self.attempt_s if attempt_s is None else attempt_s
         loop = asyncio.get_running_loop()
         problem: ClientError | ProofInvalid = Unreachable("the deadline passed before a node was asked")
         while (left_s := deadline - loop.time()) > 0:

@@ -2,7 +2,9 @@
 itself.
 
 A paper file holds one JSON object a line (mode 0600). A line can be handed to a factor, who computes the fingerprints
-from it. Lines are only appended, and the last one about a receivable counts.
+from it. Lines are only appended, and the last one about a receivable counts. They are on disk before their entry is
+handed in, under the id that the receivable will have: so no crash leaves a receivable without its papers and salt. A
+line of an entry that was refused or never handed in is about an id that no receivable has, and nobody asks for it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from registry.fingerprints import Numbering
 from registry.identifiers import BadIdentifier, ReceivableId, parse_member_id, read_id, show_id
@@ -34,22 +36,30 @@ class FiledPapers:
 
 
 def append_papers(path: Path, filed: Iterable[FiledPapers]) -> None:
-    """Add lines to the file, which is created for its owner only. Raises DirectoryError."""
+    """Add lines to the file, which is created for its owner only; they are on disk afterwards. Raises DirectoryError."""
     lines = "".join(json.dumps(_to_json(item), ensure_ascii=False) + "\n" for item in filed)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(lines)
+        is_new = not path.exists()
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "r+b") as file:
+            file.write((b"" if _ends_whole(file) else b"\n") + lines.encode())
+            file.flush()
+            # If we were to crash before this is done, nothing was handed in yet: at most a torn line is left, which is passed over.
+            os.fsync(file.fileno())
+        if is_new:
+            _sync_folder(path.parent)
     except OSError as error:
         raise DirectoryError(f"cannot write {path}: {error.strerror}") from error
 
 
 def read_papers(path: Path) -> Iterator[FiledPapers]:
-    """All lines of the file, in order. Raises DirectoryError, InputError."""
+    """All lines of the file, in order; one that a crash has torn is passed over. Raises DirectoryError, InputError."""
     try:
         with path.open("r", encoding="utf-8") as file:
             for number, line in enumerate(iter(lambda: file.readline(LINE_CHARS_MAX), ""), start=1):
+                if _is_torn(line):
+                    continue
                 yield _from_line(path, number, line)
     except OSError as error:
         raise DirectoryError(f"cannot read {path}: {error.strerror}") from error
@@ -64,6 +74,26 @@ def find_papers(path: Path, receivable_id: bytes) -> FiledPapers | None:
         if filed.receivable_id == receivable_id:
             found = filed
     return found
+
+
+def _ends_whole(file: BinaryIO) -> bool:
+    """Whether the last line has its end, so that a new one does not run into it."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
+
+
+def _is_torn(line: str) -> bool:
+    return line.startswith("{") and not line.rstrip("\n").endswith("}")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _to_json(filed: FiledPapers) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from itertools import chain as chained
 from types import TracebackType
 from typing import Final, Self
 
@@ -32,6 +32,7 @@ from . import wire
 from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
 from .connection import Clock, Connection, Identity, system_clock
 from .errors import CallRefused, Unreachable
+from .hand_in import Admission, OpenEntries, nodes_with_an_honest_one
 from .node_circle import OVERLOADED, PASSING, RETRY_PAUSE_S, FalseAnswer, NodeCircle
 from .trust import Checkpoint
 from .unverified import UncheckedChain, receipt_entry_id
@@ -52,25 +53,6 @@ RECEIPTS_PER_CALL_MAX: Final = 10_000
 WAIT_MS_MAX: Final = 60_000
 ATTEMPT_S: Final = 5.0
 RESUBMIT_AFTER_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What a node's door said of one entry. OK: it waits for a block, or is in one.
-
-    `is_first_word` is False when another node may have taken the entry in before: then a refusal here does not mean that it
-    cannot take effect.
-    """
-
-    entry_id: EntryId
-    code: str
-    message: str
-    retry_after_ms: int
-    is_first_word: bool
-
-    @property
-    def is_ok(self) -> bool:
-        return self.code == "OK"
 
 
 class RegistryClient:
@@ -94,7 +76,8 @@ class RegistryClient:
         """`addresses`: node id -> host:port, in the order in which they are asked. `chain` may be shared between clients.
 
         A call ends after `timeout_s`, of which one node gets at most `attempt_s`. A receipt that is later than
-        `resubmit_after_s` is asked for elsewhere, and its entry handed in again: its node may have died with it.
+        `resubmit_after_s` is asked for elsewhere, and its entry handed to so many other nodes that one of them is honest: its
+        node may have died with it, or may keep it back.
         Raises DirectoryError when a node is not in the genesis document.
         """
         self.genesis = genesis
@@ -148,27 +131,44 @@ class RegistryClient:
         return [admissions[index] for index in range(len(entries))]
 
     async def _submit_batch(self, entries: list[bytes], deadline: float) -> list[Admission]:
+        """The word of the first node that answers."""
+        return await self._nodes.ask(functools.partial(self._hand_to, entries=entries), deadline)
+
+    async def _hand_to(
+        self, connection: Connection, left_s: float, *, entries: list[bytes]
+    ) -> list[Admission]:
         expected = [decode_entry(raw).entry_id for raw in entries]
-        request = registry_pb2.SubmitRequest(entries=entries)
-        calls = 0
-
-        async def attempt(connection: Connection, left_s: float) -> list[Admission]:
-            nonlocal calls
-            calls += 1
-            response = await connection.registry.Submit(
-                request, timeout=left_s, metadata=connection.metadata()
+        response = await connection.registry.Submit(
+            registry_pb2.SubmitRequest(entries=entries), timeout=left_s, metadata=connection.metadata()
+        )
+        with self._nodes.suspecting(connection, response):
+            if len(response.admissions) != len(expected):
+                raise ProofInvalid(
+                    f"{len(expected)} entries were handed in, {len(response.admissions)} are answered"
+                )
+        return [
+            Admission(
+                entry_id, connection.node_id, admission.code, admission.message, admission.retry_after_ms
             )
-            with self._nodes.suspecting(connection, response):
-                if len(response.admissions) != len(expected):
-                    raise ProofInvalid(
-                        f"{len(expected)} entries were handed in, {len(response.admissions)} are answered"
-                    )
-            return [
-                Admission(entry_id, admission.code, admission.message, admission.retry_after_ms, calls == 1)
-                for entry_id, admission in zip(expected, response.admissions, strict=True)
-            ]
+            for entry_id, admission in zip(expected, response.admissions, strict=True)
+        ]
 
-        return await self._nodes.ask(attempt, deadline)
+    async def _hand_to_several(
+        self, connections: Sequence[Connection], entries: list[bytes], deadline: float
+    ) -> list[Admission]:
+        """The words of those that answer; one that does not must not keep the others back."""
+
+        async def hand(connection: Connection) -> list[Admission]:
+            words: list[Admission] = []
+            for batch in _batches(range(len(entries)), entries):
+                left_s = min(deadline - asyncio.get_running_loop().time(), self._nodes.attempt_s)
+                try:
+                    words += await self._hand_to(connection, left_s, entries=[entries[i] for i in batch])
+                except grpc.aio.AioRpcError:
+                    break
+            return words
+
+        return list(chained.from_iterable(await asyncio.gather(*map(hand, connections))))
 
     async def wait_for_receipts(
         self, entry_ids: Sequence[EntryId], *, timeout_s: float | None = None
@@ -185,8 +185,10 @@ class RegistryClient:
                 await self._nodes.ask(attempt, deadline, WAIT_MS_MAX / 1_000 + 1)
             except Unreachable:
                 break
-            for entry_id in found:
-                pending.pop(entry_id, None)
+            pending = {entry_id: None for entry_id in pending if entry_id not in found}
+            if pending:
+                # A node that ends its answer early must not make us ask without a pause.
+                await asyncio.sleep(min(RETRY_PAUSE_S, max(0.0, deadline - loop.time())))
         return found
 
     async def _receive(
@@ -222,37 +224,52 @@ class RegistryClient:
     async def commit(
         self, entries: Sequence[bytes], *, timeout_s: float | None = None
     ) -> dict[EntryId, ProvenReceipt | Admission]:
-        """Hand entries in and stay with them until each has its verified receipt, or was refused at the door.
+        """Hand entries in and stay with them until each has its verified receipt, or enough nodes have refused it.
 
-        Raises Unreachable when receipts are missing at the deadline; the entries may still be committed until they expire,
-        and to commit the same bytes again is safe.
+        No single node decides: an entry that one refuses, or whose receipt is not there in time, is handed to others. An
+        Admission in the answer proves nothing: who kept the entry can bring it in until it expires. Raises Unreachable when
+        receipts are missing at the deadline; the entries may still be committed then, and to commit the same bytes again is
+        safe.
         """
         deadline = self._deadline(timeout_s)
         loop = asyncio.get_running_loop()
-        waiting = {decode_entry(raw).entry_id: raw for raw in entries}
-        outcome: dict[EntryId, ProvenReceipt | Admission] = {}
-        taken_in: set[EntryId] = set()
-        while waiting:
-            left_s = deadline - loop.time()
-            if left_s <= 0:
+        by_id = {decode_entry(raw).entry_id: raw for raw in entries}
+        enough = nodes_with_an_honest_one(self.genesis)
+        entries_open = OpenEntries(by_id, self.node_ids, enough, self._resubmit_after_s, loop.time())
+        while waiting := entries_open.waiting:
+            now = loop.time()
+            if now >= deadline:
                 raise Unreachable(
                     f"{len(waiting)} of {len(entries)} entries have no receipt yet; ask for their receipts later"
                 )
-            for admission in await self.submit(list(waiting.values()), timeout_s=left_s):
-                entry_id = admission.entry_id
-                if admission.is_ok:
-                    taken_in.add(entry_id)
-                elif admission.code != OVERLOADED:
-                    first = admission.is_first_word and entry_id not in taken_in
-                    outcome[entry_id] = replace(admission, is_first_word=first)
-                    del waiting[entry_id]
-            if not waiting:
-                break
-            wait_s = min(self._resubmit_after_s, deadline - loop.time())
-            for entry_id, receipt in (await self.wait_for_receipts(list(waiting), timeout_s=wait_s)).items():
-                outcome[entry_id] = receipt
-                del waiting[entry_id]
-        return outcome
+            if now < entries_open.next_due_s:
+                asked_first = self._nodes.connections[0]
+                wait_s = min(entries_open.next_due_s, deadline) - now
+                entries_open.committed(await self.wait_for_receipts(waiting, timeout_s=wait_s))
+                if entries_open.waiting and asked_first is self._nodes.connections[0]:
+                    self._nodes.pass_over(asked_first)  # it may be the one that keeps the receipts back
+            for (count, asked_before), due in entries_open.due(loop.time()).items():
+                await self._hand_in(entries_open, due, count, asked_before, deadline)
+        return entries_open.outcome
+
+    async def _hand_in(
+        self,
+        entries_open: OpenEntries,
+        due: Mapping[EntryId, bytes],
+        count: int,
+        asked_before: frozenset[str],
+        deadline: float,
+    ) -> None:
+        raws = list(due.values())
+        loop = asyncio.get_running_loop()
+        if not asked_before and count == 1:
+            for batch in _batches(range(len(raws)), raws):
+                words = await self._submit_batch([raws[index] for index in batch], deadline)
+                entries_open.hear([word.entry_id for word in words], [words[0].node_id], words, loop.time())
+            return
+        nodes = sorted(self._nodes.connections, key=lambda each: each.node_id in asked_before)[:count]
+        words = await self._hand_to_several(nodes, raws, deadline)
+        entries_open.hear(due, [node.node_id for node in nodes], words, loop.time())
 
     # -- Questions --------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ def run(
         typer.Option(help="Stop when standard input is closed: the process that started the node has died."),
     ] = False,
 ) -> None:
-    """Run a node until SIGTERM or Ctrl-C. Logs are JSON lines on stderr.
+    """Run a node until SIGTERM or Ctrl-C. It prints no result, so it has no --json: its logs are JSON lines on stderr.
 
     Exit codes: 0 stopped cleanly, 1 a fatal error, 2 wrong configuration, 3 wrong or damaged store, 4 a port is in use.
     """
@@ -41,11 +41,14 @@ def run(
     name="repair-journal",
     epilog="Example: pledgebook node repair-journal --config /srv/pledgebook/config.toml",
 )
-def repair(config: Annotated[Path, typer.Option(help="The node's TOML file.")]) -> None:
+def repair(
+    config: Annotated[Path, typer.Option(help="The node's TOML file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
     """Set a damaged journal aside. The node then follows without voting until it knows that this is safe."""
     from node.runtime import repair_node
 
-    raise typer.Exit(repair_node(config))
+    raise typer.Exit(repair_node(config, as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -21,12 +21,15 @@ from node.mempool import Mempool, Overloaded
 from node.ports import StorePort
 from registry.admission import check_chain, check_freshness, check_quota, check_right
 from registry.entry import Entry, decode_entry, verify_signatures
-from registry.errors import EntryRefused
+from registry.errors import Code, EntryRefused
 from registry.state import WorkingState
 
 # The verdicts that are not among the registry's own codes.
 OK = "OK"
 OVERLOADED = "OVERLOADED"
+
+# What an entry shows by itself, at whatever height it is judged: a correct node has refused it at its own door.
+NEVER_GOSSIPED = frozenset({str(Code.MALFORMED), str(Code.WRONG_CHAIN), str(Code.BAD_SIGNATURE)})
 
 # Entries judged in one hand-over: about 50 ms of work, so that a small submission does not wait long behind a large one.
 BATCH_ENTRIES_MAX = 256
@@ -134,13 +137,16 @@ class Door:
         mempool: Mempool,
         clock: Clock,
         admitted: Callable[[], None],
+        wrong: Callable[[str, str], None],
     ) -> None:
-        """`admitted` is called on the loop after entries have entered the mempool."""
+        """Both are called on the loop: `admitted` after entries have entered the mempool, `wrong` with a peer and a reason
+        for each entry that a correct peer, which has judged it at its own door, cannot have gossiped."""
         self._chain_id = chain_id
         self._store = store
         self._mempool = mempool
         self._clock = clock
         self._admitted = admitted
+        self._wrong = wrong
         self._room = _WaitingRoom()
         self._posted = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="door")
@@ -190,6 +196,10 @@ class Door:
             # A caller that has left does not take its verdicts; its entries are in all the same.
             if job.done is not None and not job.done.done():
                 job.done.set_result(answers)
+            if not job.source.local:
+                for verdict in answers:
+                    if verdict.code in NEVER_GOSSIPED:
+                        self._wrong(job.source.name, f"a gossiped entry: {verdict.code}: {verdict.message}")
         if any(verdict.code == OK for answers in verdicts for verdict in answers):
             self._admitted()
 

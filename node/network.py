@@ -19,6 +19,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -131,11 +132,17 @@ class Network:
                     f"{node} ended with exit code {_code_name(code)}; the end of its log:\n{self._log_tail(node)}"
                 )
 
-    def wait_healthy(self, nodes: Iterable[str] | None = None, timeout_s: float = HEALTHY_TIMEOUT_S) -> None:
-        """Wait until the nodes (all running ones) serve. Raises NodeDied, NotHealthy."""
-        waiting = set(self.running() if nodes is None else nodes)
+    def wait_healthy(
+        self,
+        nodes: Iterable[str] | None = None,
+        timeout_s: float = HEALTHY_TIMEOUT_S,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        """Wait until the nodes (all that were started) serve, or `stopping` is set. Raises NodeDied, NotHealthy."""
+        waiting = set(self._processes if nodes is None else nodes)
+        stopping = threading.Event() if stopping is None else stopping
         deadline = time.monotonic() + timeout_s
-        while waiting:
+        while waiting and not stopping.is_set():
             self.check_alive()
             waiting = {node for node in waiting if not self._is_serving(node)}
             if waiting and time.monotonic() > deadline:
@@ -144,7 +151,7 @@ class Network:
                     f"{node} does not serve after {timeout_s:.0f} s; its log ends:\n{self._log_tail(node)}"
                 )
             if waiting:
-                time.sleep(POLL_S)
+                stopping.wait(POLL_S)
 
     def wait_height(
         self, height: int, nodes: Iterable[str] | None = None, timeout_s: float = HEALTHY_TIMEOUT_S
@@ -170,7 +177,11 @@ class Network:
         return self.directory.nodes[node].config.parent / "node.log"
 
     def _is_serving(self, node: str) -> bool:
-        return fetch_json(self.directory.nodes[node].http, "/health").get("status") == "serving"
+        answer = fetch_json(self.directory.nodes[node].http, "/health")
+        process = self._processes.get(node)
+        # Another process at this port serves somebody else: ours will end by itself, and say that the port is in use.
+        is_ours = process is None or answer.get("pid") == process.pid
+        return is_ours and answer.get("status") == "serving"
 
     def _log_tail(self, node: str) -> str:
         content = self.log_path(node).read_bytes()[-LOG_TAIL_BYTES:]

@@ -75,6 +75,12 @@ def init(
         directory = make_network(folder, plan, datetime.datetime.now(datetime.UTC))
     except (ConfigError, RegistryError, OSError) as error:
         _fail(str(error))
+    if (validators - 1) // 3 == 0:
+        typer.echo(
+            f"pledgebook: warning: {validators} validators tolerate no faulty one, and all but a third of them must be up; "
+            "the first number that tolerates one is 4",
+            err=True,
+        )
     if as_json:
         typer.echo((directory.folder / "network.json").read_text(), nl=False)
     else:
@@ -99,8 +105,10 @@ def up(folder: Folder, as_json: AsJson = False) -> None:
     with Network(directory) as network:
         try:
             network.start_all()
-            network.wait_healthy()
-            if as_json:
+            network.wait_healthy(stopping=stopping)
+            if stopping.is_set():
+                pass
+            elif as_json:
                 typer.echo(json.dumps({"serving": sorted(directory.nodes), "network": str(directory.folder)}))
             else:
                 _show(directory)
@@ -111,7 +119,8 @@ def up(folder: Folder, as_json: AsJson = False) -> None:
             network.stop_all()
             _fail(str(error), ExitCode.FATAL)
         codes = network.stop_all()
-    if any(codes.values()):
+    # A node that is told to stop before it listens for that is ended by the signal itself; it had begun nothing.
+    if any(code not in (ExitCode.CLEAN, -signal.SIGTERM) for code in codes.values()):
         _fail(f"not every node stopped cleanly: {codes}", ExitCode.FATAL)
 
 

@@ -37,6 +37,7 @@ from node.engine_thread import BridgedTransport, EngineThread, LoopBridge, LoopT
 from node.executor import Executor, ExecutorSettings
 from node.journal import Journal
 from node.mempool import Mempool
+from node.peering.conduct import Conduct
 from node.peering.peer_service import PeerService
 from node.peering.peer_talk import PeerTalk
 from node.peering.peers import PeerAddress, PeerNetwork
@@ -89,7 +90,15 @@ class RunningNode:
         )
         self._executor = _make_executor(parts, self._mempool, self._clock)
         self._feed = CommitFeed(self._executor.tip().height)
-        self._door = Door(genesis.chain_id, parts.store, self._mempool, self._clock, self._entries_admitted)
+        self._conduct = Conduct(self._clock, self._metrics, parts.logger)
+        self._door = Door(
+            genesis.chain_id,
+            parts.store,
+            self._mempool,
+            self._clock,
+            self._entries_admitted,
+            self._conduct.wrong,
+        )
         self._bridge = LoopBridge(loop)
         self._engine_thread = EngineThread(loop)
         self._peers = PeerNetwork(
@@ -208,7 +217,7 @@ class RunningNode:
     def _make_servers(self) -> None:
         config, genesis = self._parts.config, self._parts.genesis
         pinned = {node.tls_certificate_der: node.node_id for node in genesis.nodes}
-        peer_service = PeerService(pinned, self._talk, self._parts.store, self._metrics, self._parts.logger)
+        peer_service = PeerService(pinned, self._talk, self._parts.store, self._conduct)
         api = self._make_api()
         operators = frozenset(node.member for node in genesis.nodes)
         self._operator_server = OperatorServer(
@@ -286,7 +295,7 @@ class RunningNode:
 
     def message_refused(self, peer: NodeId, reason: str) -> None:
         """A peer sent what no correct node sends."""
-        self._bridge.run(lambda: self._on_refused(peer, reason))
+        self._bridge.run(lambda: self._conduct.wrong(peer, reason))
 
     def signing_refused(self, reason: str) -> None:
         """The signer has not signed what would contradict an earlier signature."""
@@ -315,10 +324,6 @@ class RunningNode:
             entries=len(committed.entry_ids),
             hash=committed.block_hash.hex(),
         )
-
-    def _on_refused(self, peer: str, reason: str) -> None:
-        self._metrics.peer_frames_invalid.labels(peer=peer).inc()
-        self._parts.logger.warning("peer_message_refused", peer=peer, reason=reason)
 
     # -- What people ask (http_api.Reporter) ------------------------------------------------------------------------
 

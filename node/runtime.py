@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import gc
+import json
 import os
 import signal
 import sys
@@ -100,7 +101,7 @@ def run_node(config_path: Path, *, until_stdin_closes: bool = False) -> int:
     return ExitCode.CLEAN
 
 
-def repair_node(config_path: Path) -> int:
+def repair_node(config_path: Path, *, as_json: bool = False) -> int:
     """Set the journal of a stopped node aside; returns the exit code."""
     try:
         config = read_config(config_path)
@@ -108,9 +109,13 @@ def repair_node(config_path: Path) -> int:
             kept = repair_journal(RealDisk(config.data_dir / "consensus"))
     except (ConfigError, DataInUse, DiskFailed) as error:
         return _report(error, exit_code_of(error))
-    sys.stdout.write(
-        f"the journal is kept as {kept}\n" if kept else "there is no journal: nothing to repair\n"
-    )
+    if as_json:
+        said = json.dumps({"kept_as": kept})
+    elif kept:
+        said = f"the journal is kept as {kept}"
+    else:
+        said = "there is no journal: nothing to repair"
+    sys.stdout.write(f"{said}\n")
     return ExitCode.CLEAN
 
 
@@ -125,8 +130,8 @@ def exit_code_of(error: BaseException) -> ExitCode:
 def _relax_collector() -> None:
     """Let Python look for garbage cycles more rarely.
 
-    Entries, blocks and messages are trees that reference counting frees; walking them over and over took an eighth of the CPU
-    per entry. What was loaded until now stays for good and need not be walked at all.
+    Entries, blocks and messages are trees that reference counting frees; walking them over and over took 9 % of the CPU
+    of a node under load. What was loaded until now stays for good and need not be walked at all.
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -136,6 +141,7 @@ async def _run(config: NodeConfig, logger: FilteringBoundLogger, until_stdin_clo
     with ExitStack() as stack:
         parts = open_parts(config, logger, stack)
         node = RunningNode(parts)
+        _relax_collector()
         loop = asyncio.get_running_loop()
         # What fails in a bare callback has no task to end: it ends the node all the same.
         loop.set_exception_handler(lambda _, context: _loop_failed(node, logger, context))

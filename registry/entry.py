@@ -10,10 +10,10 @@ from __future__ import annotations
 import reprlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 from . import limits
-from .codec import Blob, Bytes, Choice, Items, Struct, Uint, pack, unpack
+from .codec import Blob, Bytes, Choice, Items, Struct, Uint, pack, read
 from .errors import MalformedEntry
 from .identifiers import EntryId
 from .operations import TYPE_BY_CLASS, TYPE_BY_CODE, Operation
@@ -106,7 +106,10 @@ _SIGNATURES: Final = Items(
     limits.SIGNATURES_MAX,
     ascending=True,
 )
-_BODY_BYTES: Final = Blob(limits.ENTRY_BYTES_MAX)
+_ENVELOPE: Final = Struct(
+    lambda body, signatures: (body, signatures),
+    {"body": Blob(limits.ENTRY_BYTES_MAX), "signatures": _SIGNATURES},
+)
 
 
 def encode_body(body: EntryBody) -> bytes:
@@ -116,7 +119,7 @@ def encode_body(body: EntryBody) -> bytes:
 
 def decode_body(body_bytes: bytes) -> EntryBody:
     """The inverse of `encode_body`. Raises MalformedEntry."""
-    return _BODY.decode(unpack(body_bytes, limits.ENTRY_BYTES_MAX), "entry")
+    return read(_BODY, body_bytes, limits.ENTRY_BYTES_MAX, "entry")
 
 
 def entry_id_of(body_bytes: bytes) -> EntryId:
@@ -138,11 +141,7 @@ def assemble(body_bytes: bytes, signatures: tuple[EntrySignature, ...]) -> bytes
 
 def decode_entry(raw: bytes) -> Entry:
     """Parse received bytes; the whole shape is checked, signatures are not. Raises MalformedEntry."""
-    envelope: Any = unpack(raw, limits.ENTRY_BYTES_MAX)
-    if type(envelope) is not tuple or len(envelope) != 2:
-        raise MalformedEntry("an entry is an array of a body and its signatures")
-    body_bytes = _BODY_BYTES.decode(envelope[0], "body")
-    signatures = _SIGNATURES.decode(envelope[1], "signatures")
+    body_bytes, signatures = read(_ENVELOPE, raw, limits.ENTRY_BYTES_MAX, "")
     return Entry(raw, body_bytes, entry_id_of(body_bytes), decode_body(body_bytes), signatures)
 
 

@@ -13,12 +13,13 @@ from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, Protocol, TypeVar
 
 from . import limits
 from .blankets import BLANKETS, Blanket
-from .codec import Blob, Items, Optional_, Struct, Uint, pack, unpack
+from .codec import Blob, Items, Optional_, Struct, Uint, pack, read
 from .decisions import PENDING_POLICY, UPGRADE, PendingPolicy, Upgrade
 from .errors import InvariantViolation, MalformedEntry, Reference, StoreCorrupt
 from .exposure import EXPOSURE, RISK_ASSETS, exposure_id, exposures_of
@@ -148,7 +149,7 @@ def private_digest(private: bytes) -> bytes:
 def split_stored(stored: bytes) -> tuple[bytes, bytes]:
     """(public, private) of a stored value. Raises StoreCorrupt."""
     try:
-        public, private = _STORED.decode(unpack(stored, STORED_VALUE_BYTES_MAX), "stored")
+        public, private = read(_STORED, stored, STORED_VALUE_BYTES_MAX, "stored")
     except MalformedEntry as error:
         raise StoreCorrupt(f"a stored value does not read back: {error.message}") from error
     return public, private
@@ -202,7 +203,7 @@ class _ValueFormat:
 def _public(shape: Any) -> _ValueFormat:
     return _ValueFormat(
         encode=lambda value: (pack(shape.encode(value, "value")), b""),
-        decode=lambda public, _private: shape.decode(unpack(public, STORED_VALUE_BYTES_MAX), "value"),
+        decode=lambda public, _private: read(shape, public, STORED_VALUE_BYTES_MAX, "value"),
     )
 
 
@@ -210,7 +211,7 @@ def _private(shape: Any) -> _ValueFormat:
     """For what only its parties may see: a proof shows that it is there, and nothing of it."""
     return _ValueFormat(
         encode=lambda value: (b"", pack(shape.encode(value, "value"))),
-        decode=lambda _public_part, private: shape.decode(unpack(private, STORED_VALUE_BYTES_MAX), "value"),
+        decode=lambda _public_part, private: read(shape, private, STORED_VALUE_BYTES_MAX, "value"),
     )
 
 
@@ -220,7 +221,7 @@ def _encode_receivable(record: Receivable) -> tuple[bytes, bytes]:
 
 
 def _decode_receivable(_public_part: bytes, private: bytes) -> Receivable:
-    return RECEIVABLE.decode(unpack(private, STORED_VALUE_BYTES_MAX), "receivable")
+    return read(RECEIVABLE, private, STORED_VALUE_BYTES_MAX, "receivable")
 
 
 _STORED: Final = Struct(
@@ -275,8 +276,13 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
 EMPTY_PRIVATE_DIGEST: Final = private_digest(b"")
 
 
+@lru_cache(maxsize=2_048)
 def decode_value(namespace: Namespace, stored: bytes) -> Any:
-    """The typed value of stored bytes. Raises StoreCorrupt."""
+    """The typed value of stored bytes. Raises StoreCorrupt.
+
+    The latest are remembered, about 10 MB of them at most: members and their windows are asked for with every entry. The
+    values are frozen and the bytes say all of them, so what is remembered is never out of date.
+    """
     public, private = split_stored(stored)
     try:
         return _FORMATS[namespace].decode(public, private)

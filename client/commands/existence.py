@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from registry.identifiers import ReceivableId
+from registry.identifiers import EntryId, receivable_id
 from registry.limits import QUANTITY_MAX
 from registry.operations import CancelReceivable, Confirm, RaiseDispute, ResolveDispute
 from registry.operations.existence import Defence, DisputeReason, EvidenceKind, HolderShare
@@ -89,12 +89,14 @@ def register(
         )
         salt = os.urandom(SALT_BYTES)
         operation = papers.registration(session.fingerprint_key, salt)
-        receipt = await session.perform(
-            Draft((operation,), (session.wallet(exporter.name),)), currency=currency
-        )
-        if receipt is not None:
-            identifier = ReceivableId(receipt.receipt.results[0].subject)
-            append_papers(session.directory.papers_path(exporter), [FiledPapers(identifier, papers, salt)])
+        draft = Draft((operation,), (session.wallet(exporter.name),))
+
+        def file_papers(entry_id: EntryId) -> None:
+            # Without them nobody can show the invoice to a factor or open its commitment, so they are on disk first.
+            filed = FiledPapers(receivable_id(entry_id, 0), papers, salt)
+            append_papers(session.directory.papers_path(exporter), [filed])
+
+        await session.perform(draft, currency=currency, before_hand_in=file_papers)
 
     in_session(Options(network, acting, node, timeout_s, as_json, "register", dry_run), work)
 

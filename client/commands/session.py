@@ -18,7 +18,7 @@ import typer
 from registry.errors import Code
 from registry.fingerprints import FingerprintKey
 from registry.genesis import Genesis
-from registry.identifiers import BadIdentifier, MemberId, parse_member_id, read_id, show_id
+from registry.identifiers import BadIdentifier, EntryId, MemberId, parse_member_id, read_id, show_id
 from registry.money import BadAmount, parse_amount
 from registry.operations import TYPE_BY_CLASS
 from registry.receivable import Receivable, StatusSummary
@@ -29,7 +29,6 @@ from ..directory import Directory, MemberFiles, read_directory
 from ..errors import DirectoryError, InputError
 from ..evidence import keep_evidence
 from ..keys import passphrase_from_environment
-from ..papers import Papers
 from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
 from ..trust import Checkpoint, read_checkpoint, write_checkpoint
@@ -93,45 +92,63 @@ class Session:
             raise InputError(f"no receivable {show_id(receivable_id)} is registered")
         return proven.record
 
-    async def perform(self, draft: Draft, *, currency: str | None = None) -> ProvenReceipt | None:
-        """Commit the draft and show its receipt; with --dry-run only ask. Ends the command when anything was refused."""
+    async def perform(
+        self,
+        draft: Draft,
+        *,
+        currency: str | None = None,
+        before_hand_in: Callable[[EntryId], None] = lambda _entry_id: None,
+    ) -> ProvenReceipt | None:
+        """Commit the draft and show its receipt; with --dry-run only ask. Ends the command when anything was refused.
+
+        `before_hand_in` is told the entry's id, to file what must outlive a crash.
+        """
         if self.options.dry_run:
             await self._preflight(draft)
             return None
-        receipt = await self.submitter.commit(draft, timeout_s=self.options.timeout_s)
+        receipt = await self.submitter.commit(
+            draft, timeout_s=self.options.timeout_s, before_hand_in=lambda ids: before_hand_in(ids[0])
+        )
         _show_receipt(draft, receipt, currency, as_json=self.options.as_json)
         if any(result.code is not Code.OK for result in receipt.receipt.results):
             raise typer.Exit(output.ExitCode.REFUSED)
         return receipt
 
     async def _preflight(self, draft: Draft) -> None:
-        answer = await self.client.preflight(await self.submitter.sign(draft))
+        """Ask how the entry would be judged. It goes out without a signature: a whole one could be handed in by the node."""
+        answer = await self.client.preflight(await self.submitter.sketch(draft))
         names = [TYPE_BY_CLASS[type(operation)].name for operation in draft.operations]
+        forecasts = list(zip(names, answer.forecasts, strict=False))
+        is_past_door = answer.door_code in (Code.OK, Code.MISSING_SIGNATURE)
         if self.options.as_json:
             output.print_json(
                 {
                     "dry_run": True,
                     "height": answer.height,
-                    "door": {"code": answer.door_code, "message": answer.door_message},
+                    "door": {
+                        "code": answer.door_code,
+                        "message": answer.door_message,
+                        "passes_once_signed": is_past_door,
+                    },
                     "operations": [
-                        {"operation": name, **_forecast_document(forecast)}
-                        for name, forecast in zip(names, answer.forecasts, strict=False)
+                        {"operation": name, **_forecast_document(forecast)} for name, forecast in forecasts
                     ],
                 }
             )
         else:
-            rows = [
-                (name, forecast.code, ", ".join(forecast.reasons))
-                for name, forecast in zip(names, answer.forecasts, strict=False)
-            ]
-            output.print_rows(
-                f"Would be judged at height {answer.height} (one node's word, no promise); "
-                f"at the door: {answer.door_code} {answer.door_message}",
-                ("operation", "code", "reasons"),
-                rows,
+            door = (
+                "passes once it is signed" if is_past_door else f"{answer.door_code}: {answer.door_message}"
             )
+            output.print_rows(
+                f"Would be judged at height {answer.height} (one node's word, no promise; nothing was signed away); "
+                f"at the door: {door}",
+                ("operation", "code", "reasons"),
+                [(name, forecast.code, ", ".join(forecast.reasons)) for name, forecast in forecasts],
+            )
+            if not forecasts:
+                typer.echo(f"The rules were not judged: {answer.door_message}")
         refused = any(forecast.code != Code.OK for forecast in answer.forecasts)
-        if refused or answer.door_code != Code.OK:
+        if refused or not is_past_door or not forecasts:
             raise typer.Exit(output.ExitCode.REFUSED)
 
 
@@ -213,14 +230,6 @@ def member_id_of(directory: Directory, text: str) -> MemberId:
         return parse_member_id(text)
     except BadIdentifier as error:
         raise InputError(f"{text!r} is neither a member of {directory.folder} nor an id: {error}") from error
-
-
-def check_same_papers(papers: Papers, record: Receivable, key: FingerprintKey) -> None:
-    """Raises InputError when a paper file's line is not about this receivable."""
-    if papers.fingerprints(key) != record.fingerprints:
-        raise InputError(
-            "the papers in the file are not those of the registration; give the right --papers FILE"
-        )
 
 
 def _acting(directory: Directory, name: str | None) -> MemberFiles:

@@ -21,13 +21,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Final
 
 from registry.entry import Mode
 from registry.errors import Code
 from registry.fingerprints import FingerprintKey, Numbering
-from registry.identifiers import MemberId, ReceivableId, show_id
+from registry.identifiers import EntryId, MemberId, ReceivableId, receivable_id, show_id
 from registry.operations import TYPE_BY_CLASS, Operation, RaiseDispute, RecordPayment, ResolveDispute, Settle
 from registry.operations.existence import DisputeReason
 from registry.operations.governance import Role
@@ -90,6 +91,8 @@ class _Wish:
 
     line: int
     operation: Operation
+    filing: tuple[Papers, bytes] | None = None
+    """Papers and salt that must be on disk before the operation is handed in."""
 
 
 class InvoiceImport:
@@ -150,30 +153,52 @@ class InvoiceImport:
         """Register invoices; those that were refused are in the tally and not in the answer."""
         numbering = await self._read_numbering()
         papers = [self._papers_of(row, numbering) for row in rows]
-        salts = [os.urandom(SALT_BYTES) for _ in rows]
-        wishes = [
-            _Wish(row.line, paper.registration(self._fingerprint_key, salt))
-            for row, paper, salt in zip(rows, papers, salts, strict=True)
+        found = await self._registered_before(set(papers))
+        self.tally.already["RegisterReceivable"] += sum(paper in found for paper in papers)
+        new = [(row, paper) for row, paper in zip(rows, papers, strict=True) if paper not in found]
+        registered = await self._register_new(new)
+        identifiers = [
+            found.get(paper) or registered.get(row.line) for row, paper in zip(rows, papers, strict=True)
         ]
+        return [
+            ImportedInvoice(row, self._debtors[row.customer], identifier)
+            for row, identifier in zip(rows, identifiers, strict=True)
+            if identifier is not None
+        ]
+
+    async def _register_new(self, new: Sequence[tuple[InvoiceRow, Papers]]) -> dict[int, ReceivableId]:
+        """The receivables by the lines of their rows."""
+        wishes = []
+        for row, paper in new:
+            salt = os.urandom(SALT_BYTES)
+            operation = paper.registration(self._fingerprint_key, salt)
+            wishes.append(_Wish(row.line, operation, (paper, salt)))
         signers = (self._wallet_of(self._exporter.name),)
         results = await self._commit("register", signers, wishes, expected=Code.DUPLICATE_RECEIVABLE)
-        imported, filed = [], []
+        registered: dict[int, ReceivableId] = {}
         known: Mapping[bytes, Papers] | None = None
-        for row, paper, salt, result in zip(rows, papers, salts, results, strict=True):
+        for (row, paper), result in zip(new, results, strict=True):
             if result is None:
                 continue
             if result.code is Code.OK:
-                identifier = ReceivableId(result.subject)
-                filed.append(FiledPapers(identifier, paper, salt))
-            else:
-                assert result.collided_with is not None, "a duplicate names what it collides with"
-                identifier = ReceivableId(result.collided_with.subject)
-                known = self._filed_papers() if known is None else known
-                if not self._is_same_invoice(row, known.get(identifier), paper):
-                    continue
-            imported.append(ImportedInvoice(row, self._debtors[row.customer], identifier))
-        append_papers(self.directory.papers_path(self._exporter), filed)
-        return imported
+                registered[row.line] = ReceivableId(result.subject)
+                continue
+            assert result.collided_with is not None, "a duplicate names what it collides with"
+            identifier = ReceivableId(result.collided_with.subject)
+            known = self._filed_papers() if known is None else known
+            if self._is_same_invoice(row, known.get(identifier), paper):
+                registered[row.line] = identifier
+        return registered
+
+    async def _registered_before(self, papers: set[Papers]) -> dict[Papers, ReceivableId]:
+        """Which of the papers were filed before and, as is proven, registered: their rows are not handed in again."""
+        filed = [(known, identifier) for identifier, known in self._filed_papers().items() if known in papers]
+        proven = await self._client.statuses([ById(identifier) for _, identifier in filed], purpose="import")
+        return {
+            known: ReceivableId(identifier)
+            for (known, identifier), status in zip(filed, proven, strict=True)
+            if status.summary is not None
+        }
 
     async def dispute(self, invoices: Sequence[ImportedInvoice]) -> None:
         """Have the debtors dispute what the file says is disputed."""
@@ -305,12 +330,26 @@ class InvoiceImport:
                 Draft(tuple(wish.operation for wish in piece), batches[number][0], Mode.INDEPENDENT)
                 for number, piece in window
             ]
-            outcomes = await self._submitter.commit_all(drafts, timeout_s=COMMIT_TIMEOUT_S)
+            filing = partial(self._file, [piece for _, piece in window])
+            outcomes = await self._submitter.commit_all(
+                drafts, timeout_s=COMMIT_TIMEOUT_S, before_hand_in=filing
+            )
             for (number, piece), outcome in zip(window, outcomes, strict=True):
                 results[number] += self._note(piece, outcome, expected)
                 done += len(piece)
             self._progress(stage, done, total)
         return results
+
+    def _file(self, pieces: Sequence[Sequence[_Wish]], entry_ids: Mapping[int, EntryId]) -> None:
+        """Put the papers of what is about to be handed in on disk, under the ids that the receivables will have."""
+        filed = [
+            FiledPapers(receivable_id(entry_id, place), *wish.filing)
+            for index, entry_id in entry_ids.items()
+            for place, wish in enumerate(pieces[index])
+            if wish.filing is not None
+        ]
+        if filed:
+            append_papers(self.directory.papers_path(self._exporter), filed)
 
     def _note(
         self, wishes: Sequence[_Wish], outcome: ProvenReceipt | EntryTurnedAway, expected: Code

@@ -1,21 +1,27 @@
 """Health, status and metrics over plain HTTP, for the operator's own machine.
 
 Guarantees: nothing of a receivable or member is told here; the pages are for loopback (`listen.http`) and need no token.
-Errors are problem+json (RFC 9457) with the stable codes of `status`.
+Errors are problem+json (RFC 9457) with the stable codes of `status`, or HTTP's own (NOT_FOUND) where it is the web server
+that refuses.
 Leaves to others: everything about the ledger (gRPC).
 """
 
 from __future__ import annotations
 
+import os
+from http import HTTPStatus
 from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
 
 from node.status import HTTP_STATUS, CallRefused, problem_json
 from node.telemetry import Metrics
+
+PROBLEM_JSON = "application/problem+json"
 
 
 class Health(BaseModel):
@@ -24,6 +30,8 @@ class Health(BaseModel):
     model_config = ConfigDict(extra="forbid")
     status: str
     """starting | serving | catching_up | stopping"""
+    pid: int
+    """Which process answers: whoever started one can tell it from another at the same port."""
 
 
 class NodeStatus(BaseModel):
@@ -75,8 +83,17 @@ def make_app(reporter: Reporter, metrics: Metrics, version: str) -> FastAPI:
         return JSONResponse(
             problem_json(refused),
             status_code=HTTP_STATUS[refused.code],
-            media_type="application/problem+json",
+            media_type=PROBLEM_JSON,
         )
+
+    @app.exception_handler(HTTPException)
+    async def refuse_request(request: Request, refused: HTTPException) -> JSONResponse:
+        return _problem(HTTPStatus(refused.status_code), f"{request.method} {request.url.path}")
+
+    @app.exception_handler(Exception)
+    async def answer_failure(request: Request, error: Exception) -> JSONResponse:
+        # Says nothing of the error; the web server raises it again and logs it.
+        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"{request.method} {request.url.path}")
 
     @app.get("/health", responses={503: {"model": Health, "description": "starting or stopping"}})
     async def health(response: Response) -> Health:
@@ -84,7 +101,7 @@ def make_app(reporter: Reporter, metrics: Metrics, version: str) -> FastAPI:
         word = reporter.health()
         if word not in ("serving", "catching_up"):
             response.status_code = 503
-        return Health(status=word)
+        return Health(status=word, pid=os.getpid())
 
     @app.get("/status")
     async def status() -> NodeStatus:
@@ -97,3 +114,15 @@ def make_app(reporter: Reporter, metrics: Metrics, version: str) -> FastAPI:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+def _problem(status: HTTPStatus, detail: str) -> JSONResponse:
+    """What HTTP itself refuses: a page that is not there, a method that it does not have."""
+    document = {
+        "type": f"urn:pledgebook:error:{status.name}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": status.name,
+    }
+    return JSONResponse(document, status_code=status, media_type=PROBLEM_JSON)

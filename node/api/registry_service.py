@@ -223,8 +223,10 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         self, caller: Member, kind: str, keys: Collection[registry_pb2.ReceivableKey], purpose: str
     ) -> None:
         """Rate limit and query log: who asked for what, and why. Raises CallRefused."""
-        if len(purpose) > PURPOSE_CHARS_MAX:
-            raise CallRefused(CallCode.BAD_REQUEST, f"a purpose has at most {PURPOSE_CHARS_MAX} characters")
+        if not 1 <= len(purpose.strip()) <= len(purpose) <= PURPOSE_CHARS_MAX:
+            raise CallRefused(
+                CallCode.BAD_REQUEST, f"say for what purpose you ask, in 1 to {PURPOSE_CHARS_MAX} characters"
+            )
         self.api.query_rate.take(caller.member_id, len(keys), self.api.clock.monotonic_ms())
         self.api.metrics.status_queries.inc(len(keys))
         named = [key.receivable_id or key.fingerprint.value for key in keys]

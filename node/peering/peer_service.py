@@ -2,7 +2,8 @@
 
 Guarantees: a peer is known by the pinned certificate that it proved in the TLS handshake, never by what it writes; a
 stream must begin with a Hello of this chain and this protocol; one stream per peer, a newer one replacing the older.
-A frame that cannot be a message is counted and dropped; a peer that sends many of them is cut off.
+A frame that cannot be a message is dropped and held against its sender; one whose conduct is bad is cut off and, for a
+while, not let in again.
 Back-pressure: a frame is handed over before the next one is read, so a receiver that waits slows only this peer.
 Leaves to others: what a frame means (`PeerHandler`, the running node).
 """
@@ -14,20 +15,17 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 from grpc.aio import ServicerContext
-from structlog.typing import FilteringBoundLogger
 
 from consensus.errors import InvalidMessage
 from node.api.answers import certified_block
+from node.peering.conduct import Conduct
 from node.peering.wire import Greeting, Received, read_frame, read_greeting
 from node.ports import StorePort
 from node.status import CallCode, CallRefused, abort
-from node.telemetry import Metrics
 from node.tls import authenticated_peer
 from pledgebook.v1 import ledger_pb2, peer_pb2, peer_pb2_grpc
 
 HELLO_TIMEOUT_S = 10.0
-# A peer with a bug is told so by being cut off; a correct one never sends a single such frame.
-INVALID_FRAMES_MAX = 100
 FETCH_COUNT_MAX = 64
 # Ends an answer early: the asker continues at the next height.
 FETCH_BYTES_MAX = 16 * 1024 * 1024
@@ -57,14 +55,12 @@ class PeerService(peer_pb2_grpc.PeerServicer):
         pinned: Mapping[bytes, str],
         handler: PeerHandler,
         store: StorePort,
-        metrics: Metrics,
-        logger: FilteringBoundLogger,
+        conduct: Conduct,
     ) -> None:
         self._pinned = pinned
         self._handler = handler
         self._store = store
-        self._metrics = metrics
-        self._logger = logger
+        self._conduct = conduct
         self._streams: dict[str, asyncio.Task[Any]] = {}
 
     async def Exchange(
@@ -120,6 +116,7 @@ class PeerService(peer_pb2_grpc.PeerServicer):
     async def _greet(
         self, peer: str, frames: AsyncIterator[peer_pb2.PeerMessage], context: ServicerContext[Any, Any]
     ) -> None:
+        await self._refuse_shunned(peer, context)
         try:
             async with asyncio.timeout(HELLO_TIMEOUT_S):
                 first = await anext(frames, None)
@@ -135,27 +132,26 @@ class PeerService(peer_pb2_grpc.PeerServicer):
                     return
             except InvalidMessage as error:
                 problem = str(error)
-        self._logger.warning("peer_refused", peer=peer, reason=problem)
+        self._conduct.wrong(peer, problem)
         await abort(context, CallRefused(CallCode.WRONG_PEER, problem))
 
     async def _take_frames(
         self, peer: str, frames: AsyncIterator[peer_pb2.PeerMessage], context: ServicerContext[Any, Any]
     ) -> None:
-        invalid = 0
         async for frame in frames:
+            await self._refuse_shunned(peer, context)
             try:
                 message = read_frame(frame)
             except InvalidMessage as error:
-                invalid += 1
-                self._metrics.peer_frames_invalid.labels(peer=peer).inc()
-                self._logger.warning("peer_frame_invalid", peer=peer, reason=str(error))
-                if invalid > INVALID_FRAMES_MAX:
-                    await abort(
-                        context,
-                        CallRefused(CallCode.WRONG_PEER, f"more than {INVALID_FRAMES_MAX} wrong frames"),
-                    )
+                self._conduct.wrong(peer, str(error))
                 continue
             await self._handler.receive(peer, message)
+
+    async def _refuse_shunned(self, peer: str, context: ServicerContext[Any, Any]) -> None:
+        if self._conduct.shunned(peer):
+            await abort(
+                context, CallRefused(CallCode.WRONG_PEER, "too much of what this peer sent was wrong")
+            )
 
 
 def _wrong_with(greeting: Greeting, peer: str, own: Greeting) -> str:

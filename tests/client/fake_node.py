@@ -84,12 +84,15 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
         self.calls: list[str] = []
         self.tokens: list[str] = []
         self.submitted: list[bytes] = []
+        self.handed_in: list[bytes] = []
+        self.asked_about: list[bytes] = []
         # How it misbehaves.
         self.lag = 0
         self.hangs = False
         self.refusal: CallRefused | None = None
         self.refusals_left = 1_000_000
         self.loses_entries = 0
+        self.keeps_receipts_back = False
         self.door: Callable[[bytes], tuple[str, int] | None] = lambda _entry_id: None
         self.falsify: Callable[[Any], Any] = lambda response: response
         self.events: list[registry_pb2.Event] = []
@@ -103,6 +106,7 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
         for raw in request.entries:
             entry_id = decode_entry(raw).entry_id
             self.submitted.append(entry_id)
+            self.handed_in.append(raw)
             verdict = self.door(entry_id)
             if verdict is not None:
                 admissions.append(
@@ -129,6 +133,8 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
         deadline = asyncio.get_running_loop().time() + request.timeout_ms / 1_000
         while True:
             for entry_id in sorted(pending):
+                if self.keeps_receipts_back:
+                    break
                 place = self.chain.place_of(entry_id)
                 if place is None:
                     continue
@@ -178,6 +184,7 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
 
     async def Preflight(self, request: registry_pb2.PreflightRequest, context: Any) -> Any:
         await self.enter("Preflight", context)
+        self.asked_about.append(request.entry)
         result = registry_pb2.OperationResult(
             code="DUPLICATE_PLEDGE", collided_with=bytes(32), collided_height=3, reasons=["pledged 5"]
         )

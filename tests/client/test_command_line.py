@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -221,6 +224,27 @@ def test_a_receivable_from_its_invoice_to_its_settlement(shell: Shell) -> None:
     assert shell.on("pay", receivable, "--as", "exporter-1", "--amount", "500", *payment, "A-1/2").code == 0
     assert shell.on("settle", receivable, "--as", "exporter-1").code == 0
     assert shell.on("status", receivable).document["phase"] == "settled"
+
+
+def test_the_papers_are_filed_although_the_program_dies_after_the_commit(shell: Shell) -> None:
+    # Its output is a pipe that nobody reads: showing the receipt ends it.
+    unread, output = os.pipe()
+    os.close(unread)
+    arguments = (
+        "register", "--as", "exporter-1", "--debtor", BUYER, "--invoice", "CRASH-1", "--amount", "77.70", "--currency",
+        "USD", "--issued", TODAY.isoformat(), "--due", DUE, "--network", str(shell.folder), "--json",
+    )  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-m", "client.cli", *arguments], stdout=output, check=False, timeout=60
+    )
+    os.close(output)
+    assert ended.returncode != 0
+    again = shell.register("CRASH-1", "77.70")
+    assert (again.code, code_of(again)) == (1, "DUPLICATE_RECEIVABLE")
+    receivable = again.document["operations"][0]["collided_with"]["subject"]
+    # The factor signs only when it is shown the papers.
+    assigned = ("assign", receivable, "--as", "exporter-1", "--to", "factor-1", "--amount", "70")
+    assert shell.on(*assigned).code == 0
 
 
 def test_the_same_invoice_written_otherwise_is_refused_and_says_what_it_collides_with(shell: Shell) -> None:

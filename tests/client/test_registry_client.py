@@ -15,8 +15,9 @@ from client.blocking import BlockingClient
 from client.connection import Identity
 from client.errors import CallRefused, DirectoryError, Unreachable
 from client.evidence import keep_evidence
-from client.registry_client import Admission, RegistryClient, _batches
-from client.submission import Draft, EntryTurnedAway, Submitter
+from client.hand_in import Admission, nodes_with_an_honest_one
+from client.registry_client import RegistryClient, _batches
+from client.submission import VALID_FOR_MS, Draft, EntryTurnedAway, Submitter
 from client.trust import Checkpoint
 from client.verify import Fork, HeadTooOld, ProvenReceipt
 from client.wallet import Wallet
@@ -27,7 +28,7 @@ from pledgebook.v1 import ledger_pb2, registry_pb2
 from registry.access_token import check_token_signature, decode_token
 from registry.codec import unpack
 from registry.entry import decode_entry
-from registry.errors import Code, ProofInvalid
+from registry.errors import ProofInvalid
 from registry.fingerprints import FingerprintKey, FingerprintKind
 from registry.identifiers import EntryId, MemberId
 from tests.client.audit.chain_builder import confirm, digest_of, key_of, member_id_of, registered
@@ -324,8 +325,8 @@ async def test_an_entry_that_a_node_lost_is_handed_in_again_and_takes_effect_onc
         outcome = await client.commit([entry, entry])
     entry_id = decode_entry(entry).entry_id
     assert isinstance(outcome[entry_id], ProvenReceipt)
-    handed_in = [each for node in world.nodes for each in node.submitted]
-    assert handed_in == [entry_id] * 2
+    # Again to f + 1 of the others: one of them is honest.
+    assert [node.submitted for node in world.nodes] == [[entry_id]] * 3
     committed = [decode_entry(raw).entry_id for built in world.chain.blocks for raw in built.block.entries]
     assert committed.count(entry_id) == 1
 
@@ -361,13 +362,43 @@ async def test_a_mempool_that_stays_full_is_told_with_the_time_to_come_again(wor
 async def test_an_entry_that_is_turned_away_has_no_receipt(world: World) -> None:
     refused, accepted = world.fresh(2)
     refused_id = decode_entry(refused).entry_id
-    world.first.door = lambda entry_id: ("EXPIRED", 0) if entry_id == refused_id else None
+    for node in world.nodes:
+        node.door = lambda entry_id: ("EXPIRED", 0) if entry_id == refused_id else None
     async with serving(*world.nodes), world.client() as client:
         outcome = await client.commit([refused, accepted])
     assert isinstance(outcome[decode_entry(accepted).entry_id], ProvenReceipt)
     turned_away = outcome[refused_id]
     assert isinstance(turned_away, Admission)
-    assert (turned_away.code, turned_away.is_first_word) == ("EXPIRED", True)
+    assert (turned_away.code, turned_away.node_id) == ("EXPIRED", "exporter-1")
+    # Not on the word of one node: f + 1 of the four validators have said it.
+    assert nodes_with_an_honest_one(world.chain.genesis) == 2
+    assert [node.submitted.count(refused_id) for node in world.nodes].count(1) == 3
+
+
+async def test_a_node_that_takes_entries_in_and_keeps_them_back_does_not_stop_them(world: World) -> None:
+    world.first.loses_entries = 100
+    world.first.keeps_receipts_back = True
+    (entry,) = world.fresh()
+    async with serving(*world.nodes), world.client(resubmit_after_s=0.3) as client:
+        outcome = await client.commit([entry])
+    assert isinstance(outcome[decode_entry(entry).entry_id], ProvenReceipt)
+
+
+async def test_a_node_that_is_always_full_does_not_stop_an_entry(world: World) -> None:
+    world.first.door = lambda _entry_id: ("OVERLOADED", 9_000)
+    (entry,) = world.fresh()
+    async with serving(*world.nodes), world.client(resubmit_after_s=0.3) as client:
+        outcome = await client.commit([entry])
+    assert isinstance(outcome[decode_entry(entry).entry_id], ProvenReceipt)
+
+
+async def test_a_refusal_is_believed_when_no_other_node_is_left_to_ask(world: World) -> None:
+    world.first.door = lambda _entry_id: ("EXPIRED", 0)
+    world.second.address = world.third.address = "127.0.0.1:1"
+    (entry,) = world.fresh()
+    async with serving(world.first), world.client(timeout_s=5.0) as client:
+        outcome = await client.commit([entry])
+    assert isinstance(outcome[decode_entry(entry).entry_id], Admission)
 
 
 async def test_an_answer_with_too_few_admissions_is_false(world: World) -> None:
@@ -413,30 +444,85 @@ async def test_before_the_first_block_numbers_begin_with_one(world: World) -> No
     assert decode_entry(raw).body.sequence == 1
 
 
-async def test_a_used_number_is_replaced_when_the_first_node_says_so(world: World) -> None:
-    async with serving(*world.nodes), world.client() as client:
-        submitter = world.submitter(client)
-        await submitter.sign(world.draft())
-        # Another worker of this member, in another process, takes the numbers that we would take next.
-        world.chain.commit(world.fresh(5))
-        world.first.door = lambda entry_id: ("REPLAYED", 0) if entry_id == world.first.submitted[0] else None
-        proven = await submitter.commit(world.draft())
-    assert proven.receipt.results[0].code is Code.OK
-    assert len(world.first.submitted) == 2
-    (committed,) = world.chain.blocks[-1].block.entries
-    assert decode_entry(committed).body.sequence == 7
+def refusing(world: World, code: str, times: int) -> None:
+    """All nodes refuse the first `times` entries that they see between them."""
+    refused: list[bytes] = []
+
+    def door(entry_id: bytes) -> tuple[str, int] | None:
+        if entry_id not in refused and len(refused) < times:
+            refused.append(entry_id)
+        return (code, 0) if entry_id in refused else None
+
+    for node in world.nodes:
+        node.door = door
 
 
-async def test_a_used_number_is_not_replaced_when_another_node_may_have_the_entry(world: World) -> None:
-    world.second.door = lambda _entry_id: ("REPLAYED", 0)
+def committed_numbers(world: World) -> list[int]:
+    entries = [decode_entry(raw) for built in world.chain.blocks[1:] for raw in built.block.entries]
+    return [entry.body.sequence for entry in entries]
+
+
+async def test_a_node_that_keeps_an_entry_and_says_it_refused_it_gets_no_second_one(world: World) -> None:
+    world.first.door = lambda _entry_id: ("REPLAYED", 0)
+    async with serving(*world.nodes), world.client() as client:
+        proven = await world.submitter(client).commit(world.draft())
+    # What the liar holds is what was committed: handed in again it is the same entry.
+    assert world.first.submitted == [proven.receipt.entry_id]
+    assert committed_numbers(world) == [2]
+
+
+async def test_that_all_nodes_refuse_a_number_as_used_is_no_reason_to_sign_again(world: World) -> None:
+    refusing(world, "REPLAYED", 1)
     async with serving(*world.nodes), world.client() as client:
         submitter = world.submitter(client)
-        await submitter.sign(world.draft())
-        # The answer of the first node is lost: whether it has taken the entry in, nobody can say.
-        world.first.refusal = NodeRefuses(CallCode.STOPPING, "going away")
-        with pytest.raises(EntryTurnedAway, match="REPLAYED"):
+        with pytest.raises(
+            EntryTurnedAway, match=r"exporter-1 says: as told .* no proof; .* signed until"
+        ) as caught:
             await submitter.commit(world.draft())
-    assert len(world.second.submitted) == 1
+    assert {each for node in world.nodes for each in node.submitted} == {caught.value.entry_id}
+
+
+async def test_a_number_that_was_used_before_it_was_handed_in_is_replaced(world: World) -> None:
+    def another_worker(response: Any) -> Any:
+        # Between the signing of the first and of the second, another process of this member takes 2 to 6.
+        if isinstance(response, registry_pb2.GetMemberResponse) and len(world.chain.blocks) == 1:
+            world.chain.commit(world.fresh(5))
+        return response
+
+    refusing(world, "REPLAYED", 1)
+    world.first.falsify = another_worker
+    async with serving(*world.nodes), world.client() as client:
+        submitter = world.submitter(client, window_read_again_s=0.0)
+        outcomes = await submitter.commit_all([world.draft(), world.draft()])
+    assert [type(outcome) for outcome in outcomes] == [ProvenReceipt] * 2
+    assert committed_numbers(world) == [2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("liar_brings_it_in", [False, True])
+async def test_an_expired_entry_is_signed_again_only_when_its_number_is_proven_unused(
+    world: World, liar_brings_it_in: bool
+) -> None:
+    refusing(world, "REPLAYED", 1)
+    door = world.third.door
+    asked: list[bytes] = []
+
+    def later(entry_id: bytes) -> tuple[str, int] | None:
+        if not asked:
+            if liar_brings_it_in:
+                world.chain.commit(world.first.handed_in)
+            world.chain.commit(time_ms=world.chain.tip.time_ms + VALID_FOR_MS + 1)
+        asked.append(entry_id)
+        return door(entry_id)
+
+    world.third.door = later
+    async with serving(*world.nodes), world.client() as client:
+        submitter = world.submitter(client)
+        if liar_brings_it_in:
+            with pytest.raises(EntryTurnedAway):
+                await submitter.commit(world.draft())
+        else:
+            await submitter.commit(world.draft())
+    assert committed_numbers(world) == ([2] if liar_brings_it_in else [3])
 
 
 async def test_one_that_is_turned_away_does_not_keep_the_others_back(world: World) -> None:
@@ -445,13 +531,30 @@ async def test_one_that_is_turned_away_does_not_keep_the_others_back(world: Worl
         seen: list[bytes] = []
 
         def door(entry_id: bytes) -> tuple[str, int] | None:
-            seen.append(entry_id)
-            return ("MISSING_SIGNATURE", 0) if len(seen) == 2 else None
+            if entry_id not in seen:
+                seen.append(entry_id)
+            return ("MISSING_SIGNATURE", 0) if seen.index(entry_id) == 1 else None
 
-        world.first.door = door
+        for node in world.nodes:
+            node.door = door
         outcomes = await submitter.commit_all([world.draft() for _ in range(3)])
     kinds = [type(outcome) for outcome in outcomes]
     assert kinds == [ProvenReceipt, EntryTurnedAway, ProvenReceipt]
+
+
+async def test_what_is_to_be_filed_is_filed_before_the_entry_leaves(world: World) -> None:
+    told: list[dict[int, EntryId]] = []
+
+    def before(ids: Any) -> None:
+        assert world.first.submitted == []
+        told.append(dict(ids))
+        raise OSError("the disk is full")
+
+    async with serving(*world.nodes), world.client() as client:
+        with pytest.raises(OSError, match="the disk is full"):
+            await world.submitter(client).commit_all([world.draft(), world.draft()], before_hand_in=before)
+    assert [sorted(ids) for ids in told] == [[0, 1]]
+    assert [node.submitted for node in world.nodes] == [[], [], []]
 
 
 # -- A node's word -----------------------------------------------------------------------------------------------------
@@ -465,6 +568,13 @@ async def test_a_forecast_is_read(world: World) -> None:
     assert forecast.collided_with is not None
     assert forecast.collided_with.height == 3
     assert forecast.reasons == ("pledged 5",)
+
+
+async def test_what_is_asked_about_before_signing_goes_out_unsigned(world: World) -> None:
+    async with serving(*world.nodes), world.client() as client:
+        await client.preflight(await world.submitter(client).sketch(world.draft()))
+    (seen,) = world.first.asked_about
+    assert decode_entry(seen).signatures == ()
 
 
 async def test_each_event_is_told_once_although_its_node_goes_away(world: World) -> None:

@@ -280,3 +280,14 @@ def test_a_damaged_filing_is_told_with_its_line(tmp_path: Path, line: str) -> No
 def test_a_missing_filing_is_told(tmp_path: Path) -> None:
     with pytest.raises(DirectoryError, match="cannot read"):
         find_papers(tmp_path / "nowhere.jsonl", RECEIVABLE)
+
+
+def test_a_line_that_a_crash_has_torn_is_passed_over_and_not_run_into(tmp_path: Path) -> None:
+    path = tmp_path / "papers.jsonl"
+    first, second = (FiledPapers(ReceivableId(bytes([each]) * 32), PAPERS, bytes(16)) for each in (1, 2))
+    append_papers(path, [first])
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:-40])
+    assert list(read_papers(path)) == [first]
+    append_papers(path, [second])
+    assert list(read_papers(path)) == [first, second]

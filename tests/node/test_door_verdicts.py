@@ -27,7 +27,15 @@ class OpenDoor:
         self.mempool = Mempool(entries_max=400)
         self.clock = FixedClock()
         self.told = 0
-        self.door = Door(genesis.chain_id, store, self.mempool, self.clock, self._tell)
+        self.wrong: list[tuple[str, str]] = []
+        self.door = Door(
+            genesis.chain_id,
+            store,
+            self.mempool,
+            self.clock,
+            self._tell,
+            lambda peer, reason: self.wrong.append((peer, reason.split(": ")[1])),
+        )
 
     def _tell(self) -> None:
         self.told += 1
@@ -124,6 +132,16 @@ async def test_gossip_leaves_half_of_the_room_to_clients(
     verdicts = await at.admit([registration(at.chain_id, number).raw for number in range(21, 26)])
     assert codes(verdicts) == ["OK"] * 5
     assert len(at.mempool) == 10
+
+
+async def test_peer_is_named_for_entries_that_no_correct_node_gossips(at: OpenDoor) -> None:
+    entry = registration(at.chain_id, 1)
+    forged = assemble(entry.body_bytes, (replace(entry.signatures[0], signature=bytes(64)),))
+    late = registration(at.chain_id, 2, valid_until_ms=at.clock.ms - 1)
+    foreign = registration(bytes(32), 3)
+    at.door.offer([forged, b"garbage", entry.raw, late.raw, foreign.raw], "peer-1")
+    await at.admit([forged, b"garbage"])
+    assert at.wrong == [("peer-1", "BAD_SIGNATURE"), ("peer-1", "MALFORMED"), ("peer-1", "WRONG_CHAIN")]
 
 
 async def test_one_peer_leaves_room_to_the_others(at: OpenDoor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -452,10 +452,11 @@ def test_syncing_node_signs_nothing_and_says_afterwards_what_it_held_back() -> N
 def test_an_engine_says_that_it_needs_no_word_of_work_until_its_next_height() -> None:
     network = four_nodes()
     node = network.nodes[A]
-    assert not node.engine.knows_of_work
+    seen = [node.engine.knows_of_work]
     node.submit(1)
     network.run(0)
     node.handle(WorkArrived())
-    assert node.engine.knows_of_work
+    seen.append(node.engine.knows_of_work)
     network.reach(1)
-    assert not node.engine.knows_of_work
+    seen.append(node.engine.knows_of_work)
+    assert seen == [False, True, False]

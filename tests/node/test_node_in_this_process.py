@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -50,8 +51,7 @@ async def test_stop_ends_the_node_and_frees_its_ports(parts: Parts) -> None:
         node = RunningNode(parts)
         running = asyncio.create_task(node.run())
         await serving(node)
-        assert await asyncio.to_thread(fetch_json, parts.config.http_listen, "/health") == {
-            "status": "serving"
-        }
+        health = await asyncio.to_thread(fetch_json, parts.config.http_listen, "/health")
+        assert health == {"status": "serving", "pid": os.getpid()}
         node.stop()
         await asyncio.wait_for(running, 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -67,7 +68,7 @@ def test_health_is_200_while_members_are_answered(
 ) -> None:
     reporter.word = word
     answer = pages.get("/health")
-    assert (answer.status_code, answer.json()) == (status, {"status": word})
+    assert (answer.status_code, answer.json()) == (status, {"status": word, "pid": os.getpid()})
 
 
 def test_status_tells_where_the_node_is(pages: TestClient) -> None:
@@ -82,6 +83,28 @@ def test_refusal_is_a_problem_document_with_the_stable_code(
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "STOPPING"
+
+
+@pytest.mark.parametrize(("method", "path", "code"), [("GET", "/heath", 404), ("POST", "/health", 405)])
+def test_what_http_refuses_is_a_problem_document_too(
+    pages: TestClient, method: str, path: str, code: int
+) -> None:
+    answer = pages.request(method, path)
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["detail"]) == (code, code, f"{method} {path}")
+    assert problem["code"] == {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}[code]
+
+
+def test_failure_is_a_problem_document_without_what_it_said(metrics: Metrics) -> None:
+    class Failing(FakeReporter):
+        def status(self) -> NodeStatus:
+            raise OSError("the secret path")
+
+    with TestClient(make_app(Failing(), metrics, "1"), raise_server_exceptions=False) as pages:
+        answer = pages.get("/status")
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_SERVER_ERROR")
+    assert "secret" not in answer.text
 
 
 def test_metrics_are_prometheus_text(pages: TestClient, metrics: Metrics) -> None:

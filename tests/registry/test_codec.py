@@ -23,6 +23,7 @@ from registry.codec import (
     Text,
     Uint,
     pack,
+    read,
     unpack,
 )
 from registry.errors import Code, MalformedEntry
@@ -372,6 +373,29 @@ def test_the_first_of_two_wrong_fields_is_named() -> None:
     raw = (*_WHOLE_RAW[:8], ((10, "a"),), (1, "abcd"))
     assert _outcome(WHOLE.decode, raw) == "whole.maybe.left: 10 is outside 0 .. 9"
     assert str(_outcome(WHOLE.decode, (*raw[:6], (2, 1), *raw[7:9], b""))).startswith("whole.items: ")
+
+
+@pytest.mark.parametrize("encoded", [pytest.param(bytes.fromhex(h), id=name) for name, h in _REFUSED.items()])
+def test_reading_by_a_shape_refuses_what_unpacking_refuses(encoded: bytes) -> None:
+    anything = Items(Items(Uint(), 9), 9)
+    with pytest.raises(MalformedEntry) as refusal:
+        read(anything, encoded, 1_000, "field")
+    with pytest.raises(MalformedEntry) as expected:
+        anything.decode(unpack(encoded, 1_000), "field")
+    assert str(refusal.value) == str(expected.value)
+
+
+def test_reading_by_a_shape_wants_the_canonical_bytes_and_no_more_than_allowed() -> None:
+    data = pack((1, "a"))
+    assert read(PAIR, data, len(data), "field") == Pair(1, "a")
+    with pytest.raises(MalformedEntry, match="at most 3"):
+        read(PAIR, data, 3, "field")
+    with pytest.raises(MalformedEntry, match="canonical encoding"):
+        read(PAIR, b"\x92\xcc\x01\xa1a", 100, "field")
+    with pytest.raises(MalformedEntry, match=r"^field\.left: 10 is outside"):
+        read(PAIR, pack((10, "a")), 100, "field")
+    with pytest.raises(MalformedEntry, match="deeper"):
+        read(PAIR, b"\x91" * 600 + b"\x00", 1_000, "field")
 
 
 def test_a_field_is_called_by_a_name() -> None:

@@ -230,7 +230,7 @@ class GetStatusRequest(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     TRUSTED_HEIGHT_FIELD_NUMBER: _builtins.int
     purpose: _builtins.str
-    """why the asker asks; kept in the node's query log"""
+    """why the asker asks, not empty; kept in the node's query log"""
     trusted_height: _builtins.int
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceivableKey]:
