@@ -336,6 +336,10 @@ def check_invariants(receivable: Receivable) -> None:
         ("what is left of the cap", record.future is None or _cap_adds_up(record, record.future)),
         ("0 <= disputed <= part", all(0 <= part.disputed <= part.amount for part in record.parts)),
         ("confirmed <= outstanding", 0 <= record.confirmation.amount <= record.outstanding),
+        (
+            "only a confirmation confirms",
+            record.confirmation.kind in CONFIRMED or record.confirmation.amount == 0,
+        ),
         ("one part per holder", len({part.holder for part in record.parts}) == len(record.parts)),
         ("liens <= part", all(record.pledged_by(p.holder) <= p.amount for p in record.parts)),
         ("liens + reservations <= part", all(_claimed(record, p.holder) <= p.amount for p in record.parts)),
