@@ -115,10 +115,15 @@ def pledged(consortium: Consortium, receivable: bytes, amount: int = 10_000, **c
     return consortium.record(receivable).liens[-1]
 
 
+def at(time_ms: int) -> dict[str, Any]:
+    """How to hand an entry in so that a block of that time can take it."""
+    return {"time_ms": time_ms, "valid_until_ms": time_ms}
+
+
 def overdue(consortium: Consortium, receivable: bytes, holder: str = EXPORTER) -> None:
     """A default on record, after the due date of `registration`."""
     time_ms = max(consortium.now_ms, AFTER_DUE_MS)
-    assert consortium.code(default(receivable, holder), time_ms=time_ms) is Code.OK
+    assert consortium.code(default(receivable, holder), **at(time_ms)) is Code.OK
 
 
 def collect(consortium: Consortium) -> None:
