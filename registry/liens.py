@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from . import limits
 from .receivable import Lien, Receivable
 
 
@@ -27,6 +28,20 @@ def without_expired(liens: tuple[Lien, ...], time_ms: int) -> tuple[Lien, ...]:
     for lien in liens:
         if lien.until_ms <= time_ms:
             liens = without_lien(liens, lien.lien_id)
+    return liens
+
+
+def with_lapses(lapsed: tuple[Lien, ...], liens: tuple[Lien, ...], time_ms: int) -> tuple[Lien, ...]:
+    """The latest liens that ran out, so that who renews one too late learns that it was late."""
+    over = tuple(lien for lien in liens if lien.until_ms <= time_ms)
+    return (*lapsed, *over)[-limits.LIENS_MAX :]
+
+
+def after_enforcement(liens: tuple[Lien, ...], enforced: Lien, amount: int) -> tuple[Lien, ...]:
+    """The liens after a first-ranking one has taken `amount`: it ends, and those behind it keep what it has left over."""
+    liens = _cap_chain(liens, enforced, enforced.amount - amount)
+    if any(lien.lien_id == enforced.lien_id for lien in liens):
+        liens = without_lien(liens, enforced.lien_id)
     return liens
 
 

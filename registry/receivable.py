@@ -1,7 +1,7 @@
 """One receivable: its record, its phases, and what of it is free. Everything about a receivable's state lives in this file.
 
 A receivable is born `live`, or `future` when only the contract exists; it is `overdue` once a default is on record, and
-ends `settled` or `cancelled`. From an end nothing leads back. What is owed is
+ends `settled` or `cancelled`. From an end nothing leads back, but for a payment that did not stand. What is owed is
 `outstanding = face - diluted - paid`, and it lies in parts, each with one holder: sum(parts) = outstanding, always. A part
 can carry liens; the liens that rank first on a part never exceed it, and a junior lien never exceeds the one it stands
 behind. So an amount can leave a receivable only once.
@@ -18,16 +18,19 @@ from enum import IntEnum
 from typing import Final
 
 from . import limits
+from .accounts import COLLECTION, NO_COLLECTION, Collection
 from .attestations import ATTESTATIONS, Attestation, is_voided
 from .codec import Choice, Flag, Items, Optional_, Struct, Text, Uint
 from .errors import InvariantViolation, Reason, Reference
 from .fingerprints import Fingerprints
 from .future import FUTURE_TERMS, FutureTerms
+from .links import LINKS, Link
 from .notices import NOTICES, Notice, notices_of_holders
 from .offers import RESERVATIONS, Reservation, fitting_offers, reserved_by
 from .operations.existence import EVIDENCE, FINGERPRINTS, SCHEDULE, WAIVED, Defence, Evidence, Instalment
 from .operations.fields import AMOUNT, DAY, HASH, LIEN_ID, MEMBER_ID, RECEIVABLE_ID, TIME_MS
 from .operations.fields import REFERENCE as REFERENCE
+from .restraints import RESTRAINTS, UNRESTRAINED, Restraints
 from .terms import TERMS, Terms
 
 
@@ -48,7 +51,8 @@ MOVES: Final[dict[Phase, frozenset[Phase]]] = {
     Phase.FUTURE: frozenset({Phase.CANCELLED}),
     Phase.LIVE: frozenset({Phase.OVERDUE, Phase.SETTLED, Phase.CANCELLED}),
     Phase.OVERDUE: frozenset({Phase.LIVE, Phase.SETTLED, Phase.CANCELLED}),
-    Phase.SETTLED: frozenset(),
+    # Only by reversing one of the payments that settled it.
+    Phase.SETTLED: frozenset({Phase.LIVE, Phase.OVERDUE}),
     Phase.CANCELLED: frozenset(),
 }
 
@@ -137,6 +141,11 @@ class Receivable:
     reservations: tuple[Reservation, ...] = ()
     terms: tuple[Terms, ...] = ()
     notices: tuple[Notice, ...] = ()
+    restraints: Restraints = UNRESTRAINED
+    collection: Collection = NO_COLLECTION
+    default: Reference | None = None
+    lapsed: tuple[Lien, ...] = ()
+    links: tuple[Link, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -155,6 +164,10 @@ class Receivable:
             return "rejected"
         if is_voided(self.attestations):
             return "voided"
+        if self.restraints.frozen is not None:
+            return "frozen"
+        if self.restraints.objected is not None:
+            return "objected"
         return None
 
     @property
@@ -184,9 +197,11 @@ class Receivable:
         return reserved_by(self.reservations, holder)
 
     def ends_ms(self) -> Iterator[int]:
-        """When something of it runs out by itself, in block time: liens and offers."""
+        """When something of it runs out, or takes effect, by itself, in block time."""
         yield from (lien.until_ms for lien in self.liens)
         yield from (offer.until_ms for offer in self.reservations)
+        yield from self.restraints.ends_ms()
+        yield from self.collection.ends_ms()
 
     def disposed_by(self, holder: str) -> Disposal | None:
         for disposal in self.disposals:
@@ -233,7 +248,7 @@ class FreeAmount:
 def free_amount(
     receivable: Receivable, holder: str, *, holder_suspended: bool = False, future_consented: bool = False
 ) -> FreeAmount:
-    """part - reserved - pledged - disputed share, and 0 when settled, cancelled, rejected, future or the holder is suspended.
+    """part - reserved - pledged - disputed share, and 0 when it is barred as a whole or the holder is suspended.
 
     It comes with its reasons.
 
@@ -321,6 +336,10 @@ def check_invariants(receivable: Receivable) -> None:
         ("what is left of the cap", record.future is None or _cap_adds_up(record, record.future)),
         ("0 <= disputed <= part", all(0 <= part.disputed <= part.amount for part in record.parts)),
         ("confirmed <= outstanding", 0 <= record.confirmation.amount <= record.outstanding),
+        (
+            "only a confirmation confirms",
+            record.confirmation.kind in CONFIRMED or record.confirmation.amount == 0,
+        ),
         ("one part per holder", len({part.holder for part in record.parts}) == len(record.parts)),
         ("liens <= part", all(record.pledged_by(p.holder) <= p.amount for p in record.parts)),
         ("liens + reservations <= part", all(_claimed(record, p.holder) <= p.amount for p in record.parts)),
@@ -330,6 +349,10 @@ def check_invariants(receivable: Receivable) -> None:
         ("liens are positive", all(lien.amount > 0 for lien in record.liens)),
         ("a closed receivable has no lien", record.phase not in CLOSED or not record.liens),
         ("junior <= senior", all(_junior_fits(record, lien) for lien in record.liens)),
+        (
+            "an overdue receivable has a default",
+            record.phase is not Phase.OVERDUE or record.default is not None,
+        ),
         ("sum(schedule) = face", not record.schedule or _scheduled(record) == record.face_amount),
     )
     for name, holds in facts:
@@ -386,7 +409,7 @@ _PART: Final = Struct(
     },
 )
 _DISPOSAL: Final = Struct(Disposal, {"holder": MEMBER_ID, "amount": AMOUNT, "latest": REFERENCE})
-_LIEN: Final = Struct(
+LIEN: Final = Struct(
     Lien,
     {
         "lien_id": LIEN_ID,
@@ -418,7 +441,7 @@ RECEIVABLE: Final = Struct(
         "paid": AMOUNT,
         "parts": Items(_PART, limits.HOLDERS_MAX),
         "disposals": Items(_DISPOSAL, limits.DISPOSALS_MAX),
-        "liens": Items(_LIEN, limits.LIENS_MAX),
+        "liens": Items(LIEN, limits.LIENS_MAX),
         "changed_height": Uint(limits.HEIGHT_MAX),
         "future": Optional_(FUTURE_TERMS),
         "origin": Optional_(RECEIVABLE_ID),
@@ -426,5 +449,10 @@ RECEIVABLE: Final = Struct(
         "reservations": RESERVATIONS,
         "terms": TERMS,
         "notices": NOTICES,
+        "restraints": RESTRAINTS,
+        "collection": COLLECTION,
+        "default": Optional_(REFERENCE),
+        "lapsed": Items(LIEN, limits.LIENS_MAX),
+        "links": LINKS,
     },
 )

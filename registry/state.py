@@ -26,6 +26,7 @@ from .exposure import EXPOSURE, RISK_ASSETS, exposure_id, exposures_of
 from .member import MEMBER, Member
 from .merkle.map import MapUpdate, apply_updates
 from .operations.fields import MEMBER_ID, RECEIVABLE_ID
+from .payments import PAYMENT, Payment
 from .policy import POLICY, Policy
 from .receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY, Receivable, summarise
 from .relations import CONTROLLED, CONTROLS, Control
@@ -59,6 +60,7 @@ class Namespace(IntEnum):
     TRADE = 34
     QUOTA = 35
     BLANKET = 20
+    PAYMENT = 40
 
 
 SINGLETON: Final = b""  # id of the one value of a namespace that has only one
@@ -251,6 +253,7 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     ),
     Namespace.PAYMENT_REFERENCE: _public(REFERENCE),
     Namespace.BLANKET: _private(BLANKETS),
+    Namespace.PAYMENT: _private(PAYMENT),
     Namespace.POLICY: _public(POLICY),
     Namespace.PENDING_POLICY: _public(PENDING_POLICY),
     Namespace.UPGRADE: _public(UPGRADE),
@@ -364,6 +367,11 @@ class WorkingState:
         """The blanket assignments that the exporter has agreed, over or not."""
         blankets: tuple[Blanket, ...] | None = self.get(Namespace.BLANKET, exporter.encode())
         return blankets or ()
+
+    def payment(self, bank_reference: bytes) -> Payment | None:
+        """A recorded payment that has not been reversed."""
+        payment: Payment | None = self.get(Namespace.PAYMENT, bank_reference)
+        return payment
 
     def exposure(self, factor: str, debtor_reference: bytes, currency: str) -> int:
         """What the member has at stake with the debtor, in minor units (`registry.exposure`)."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from . import limits
+from .accounts import at_time
 from .admission import check_chain, check_freshness, check_quota, check_right
 from .block import (
     BLOCK_VERSION,
@@ -30,7 +31,7 @@ from .errors import (
     UpgradeNeeded,
 )
 from .genesis import Genesis
-from .liens import without_expired
+from .liens import with_lapses, without_expired
 from .merkle.log import Frontier, tree_root
 from .offers import without_lapsed
 from .operations import Operation
@@ -38,6 +39,7 @@ from .operations.governance import Role
 from .policy import Policy
 from .receipt import RECEIPT_VERSION, Outcome, Receipt, Result, encode_receipt
 from .receivable import Receivable
+from .restraints import without_lapsed_objections
 from .rules import RULES, Judgement
 from .state import SINGLETON, Governance, MemoryState, Namespace, StateDelta, StateReader, WorkingState
 
@@ -320,7 +322,7 @@ def _withhold(results: list[Result], operation_count: int) -> tuple[Result, ...]
 
 
 def expire_due(state: WorkingState, height: int, time_ms: int) -> None:
-    """Liens and offers whose time has run out end before the block's first entry, a bounded number in each block."""
+    """What runs out or takes effect at a time does so before the block's first entry, a bounded number in each block."""
     for until_ms, receivable_id in state.reader.due(time_ms, limits.EXPIRIES_PER_BLOCK_MAX):
         record = state.receivable(receivable_id)
         if record is None:
@@ -334,5 +336,11 @@ def expire_due(state: WorkingState, height: int, time_ms: int) -> None:
 
 def _expired_at(record: Receivable, time_ms: int) -> Receivable:
     """The record without what has run out: one line for each feature that has an end in time."""
-    record = replace(record, liens=without_expired(record.liens, time_ms))
+    record = replace(
+        record,
+        liens=without_expired(record.liens, time_ms),
+        lapsed=with_lapses(record.lapsed, record.liens, time_ms),
+        restraints=without_lapsed_objections(record.restraints, time_ms),
+        collection=at_time(record.collection, time_ms),
+    )
     return replace(record, reservations=without_lapsed(record.reservations, time_ms))

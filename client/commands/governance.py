@@ -6,13 +6,13 @@ import datetime
 import json
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from registry.errors import MalformedEntry
 from registry.fingerprints import Numbering
-from registry.member import MemberStatus
+from registry.member import FOREVER, Member, MemberStatus
 from registry.operations import Operation
 from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from registry.operations.existence import EvidenceKind
@@ -29,6 +29,7 @@ from ..keys import passphrase_from_environment, read_key
 from ..papers import day_number
 from ..submission import Draft
 from . import options as opt
+from . import output
 from .members import role_of
 from .session import (
     Options,
@@ -71,16 +72,21 @@ async def _decide(session: Session, operation: Operation, *also: str) -> None:
 
 @govern_app.command(
     "change-member",
-    epilog="Example: pledgebook govern change-member factor-2 --network ./net --role factor --status suspended",
+    epilog="Example: pledgebook govern change-member factor-2 --network ./net --status suspended",
 )
 def change_member(
     member: MemberArgument,
     network: opt.Network,
-    role: Annotated[list[str], typer.Option(help="Every role that it is to have; may be repeated.")],
-    status: Annotated[StatusWord, typer.Option(help="Expelled is for ever.")] = StatusWord.ACTIVE,
-    yearly_numbers: Annotated[bool, typer.Option(help="Its invoice numbers restart each year.")] = False,
+    role: Annotated[
+        list[str] | None, typer.Option(help="Every role that it is to have; may be repeated.")
+    ] = None,
+    status: Annotated[StatusWord | None, typer.Option(help="Expelled is for ever.")] = None,
+    yearly_numbers: Annotated[
+        bool | None,
+        typer.Option("--yearly-numbers/--running-numbers", help="Do its numbers restart each year?"),
+    ] = None,
     accredited: Annotated[
-        list[str] | None, typer.Option(help="A kind of evidence that it may attest; may be repeated.")
+        list[str] | None, typer.Option(help="Every kind of evidence that it may attest; may be repeated.")
     ] = None,
     new_key: Annotated[
         list[Path] | None, typer.Option(dir_okay=False, help="A further key; made if it is not there.")
@@ -93,17 +99,21 @@ def change_member(
     dry_run: opt.DryRun = False,
     as_json: opt.AsJson = False,
 ) -> None:
-    """As the association, state anew what a member is: its roles, status, numbering and accreditation."""
-    roles = tuple(sorted({role_of(text) for text in role}))
+    """As the association, change what a member is. What is left out stays as it is, proven before it is signed."""
+    roles = tuple(sorted({role_of(text) for text in role or ()}))
     kinds = tuple(sorted({_evidence_kind(text) for text in accredited or ()}))
 
     async def work(session: Session) -> None:
+        present = await _present_member(session, member)
+        numbering = present.numbering
+        if yearly_numbers is not None:
+            numbering = Numbering.YEARLY if yearly_numbers else Numbering.CONTINUOUS
         operation = ChangeMember(
-            member=member_id_of(session.directory, member),
-            roles=roles,
-            status=MemberStatus[status.name],
-            numbering=Numbering.YEARLY if yearly_numbers else Numbering.CONTINUOUS,
-            accredited=kinds,
+            member=present.member_id,
+            roles=roles or present.roles,
+            status=present.status if status is None else MemberStatus[status.name],
+            numbering=numbering,
+            accredited=present.accredited if accredited is None else kinds,
             new_keys=tuple(
                 sorted((_proven(session, member, path) for path in new_key or ()), key=lambda k: k.public_key)
             ),
@@ -112,6 +122,61 @@ def change_member(
         await _decide(session, operation, *((member,) if with_consent else ()))
 
     in_session(Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run), work)
+
+
+@govern_app.command("member", epilog="Example: pledgebook govern member factor-2 --network ./net")
+def show_member(
+    member: MemberArgument,
+    network: opt.Network,
+    acting: opt.Asker = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Show what a member is, with its keys. The proof is checked."""
+
+    async def work(session: Session) -> None:
+        _show_member(await _present_member(session, member), as_json=as_json)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "govern"), work)
+
+
+async def _present_member(session: Session, name: str) -> Member:
+    member_id = member_id_of(session.directory, name)
+    proven = await session.client.member(member_id)
+    if proven.member is None:
+        raise InputError(f"{member_id} is no member (proven at height {proven.head.header.height})")
+    return proven.member
+
+
+def _show_member(member: Member, *, as_json: bool) -> None:
+    facts: dict[str, Any] = {
+        "member_id": member.member_id,
+        "roles": [role.name.lower() for role in member.roles],
+        "status": member.status.name.lower(),
+        "numbering": member.numbering.name.lower(),
+        "accredited": [kind.name.lower() for kind in member.accredited],
+        "keys": [
+            {
+                "public_key": key.public_key.hex(),
+                "from_height": key.from_height,
+                "until_height": None if key.until_height == FOREVER else key.until_height,
+            }
+            for key in member.keys
+        ],
+    }
+    if as_json:
+        output.print_json(facts)
+        return
+    lines = {
+        name: ", ".join(value) if isinstance(value, list) else value
+        for name, value in facts.items()
+        if name != "keys"
+    }
+    for number, key in enumerate(facts["keys"], 1):
+        ends = "" if key["until_height"] is None else f", below {key['until_height']}"
+        lines[f"key {number}"] = f"{key['public_key']}, from height {key['from_height']}{ends}"
+    output.print_facts("Member", {name: value or "-" for name, value in lines.items()})
 
 
 @govern_app.command(

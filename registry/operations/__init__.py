@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from . import (
+    account,
+    arrears,
     assignment,
     attestation,
     collection,
@@ -18,10 +20,14 @@ from . import (
     existence,
     future,
     governance,
+    links,
     members,
     relationships,
+    restraint,
     security,
 )
+from .account import ReportIndirectPayment, SetCollectionAccount
+from .arrears import DeclareDefault, ReversePayment
 from .assignment import (
     AcceptAssignment,
     AcknowledgeNotice,
@@ -41,9 +47,11 @@ from .existence import CancelReceivable, Confirm, RaiseDispute, RegisterReceivab
 from .fields import OperationType
 from .future import Crystallise, RegisterFutureReceivable
 from .governance import EnrolMember
+from .links import LinkExternalRegistration, LinkSearch
 from .members import ChangeMember, RevokeKey, RotateKey
 from .relationships import DeclareRelationship, DeclareRiskAssets
-from .security import Pledge, ReleasePledge
+from .restraint import Freeze, RaiseObjection, Unfreeze, WithdrawObjection
+from .security import EnforcePledge, Pledge, ReleasePledge, RenewPledge
 
 Operation = (
     EnrolMember
@@ -77,8 +85,20 @@ Operation = (
     | AcknowledgeNotice
     | Pledge
     | ReleasePledge
+    | RenewPledge
+    | EnforcePledge
+    | SetCollectionAccount
     | RecordPayment
+    | ReportIndirectPayment
+    | ReversePayment
+    | DeclareDefault
     | Settle
+    | RaiseObjection
+    | WithdrawObjection
+    | Freeze
+    | Unfreeze
+    | LinkExternalRegistration
+    | LinkSearch
 )
 
 OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
@@ -94,6 +114,10 @@ OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *assignment.TYPES,
     *security.TYPES,
     *collection.TYPES,
+    *account.TYPES,
+    *arrears.TYPES,
+    *restraint.TYPES,
+    *links.TYPES,
 )
 TYPE_BY_CODE: Final = {kind.code: kind for kind in OPERATION_TYPES}
 TYPE_BY_CLASS: Final = {kind.build: kind for kind in OPERATION_TYPES}
@@ -113,13 +137,19 @@ __all__ = [
     "ConfirmTacitly",
     "CorrectReceivable",
     "Crystallise",
+    "DeclareDefault",
+    "EnforcePledge",
     "EnrolMember",
+    "Freeze",
+    "LinkExternalRegistration",
+    "LinkSearch",
     "NotifyDebtor",
     "OfferAssignment",
     "Operation",
     "OperationType",
     "Pledge",
     "RaiseDispute",
+    "RaiseObjection",
     "Reassign",
     "RecordCreditNote",
     "RecordPayment",
@@ -127,9 +157,15 @@ __all__ = [
     "RegisterReceivable",
     "RejectReceivable",
     "ReleasePledge",
+    "RenewPledge",
+    "ReportIndirectPayment",
     "ResolveDispute",
+    "ReversePayment",
     "RevokeKey",
     "RotateKey",
+    "SetCollectionAccount",
     "Settle",
+    "Unfreeze",
+    "WithdrawObjection",
     "WithdrawOffer",
 ]

@@ -37,6 +37,8 @@ DAY: Final = Uint(limits.DAY_MAX)
 TIME_MS: Final = Uint(limits.TIME_MS_MAX)
 SUSPICIONS: Final = Items(RECEIVABLE_ID, limits.SUSPICIONS_MAX, ascending=True)
 MEMBERS: Final = Items(MEMBER_ID, limits.HOLDERS_MAX, 1, ascending=True)
+# An empty one passes here: NO_ORDER is a rule, so the attempt is on the record.
+CASE_NUMBER: Final = Text(limits.CASE_NUMBER_CHARS_MAX, 0)
 REFERENCE: Final = Struct(
     Reference,
     {

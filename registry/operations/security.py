@@ -40,6 +40,31 @@ class ReleasePledge:
     pledgee: str
 
 
+@dataclass(frozen=True, slots=True)
+class RenewPledge:
+    """The pledgee prolongs its lien, before it ends, until `until_ms`."""
+
+    receivable: bytes
+    lien: bytes
+    pledgee: str
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnforcePledge:
+    """After a default the pledgee takes `amount` of what was pledged to it; the pledgor agrees, or a court orders it.
+
+    The lien ends. What it did not take goes back to the pledgor, or to the lien behind.
+    """
+
+    receivable: bytes
+    lien: bytes
+    pledgee: str
+    amount: int
+    pledgor: str | None
+    court: str | None
+
+
 TYPES: Final = (
     OperationType(
         48,
@@ -64,5 +89,30 @@ TYPES: Final = (
         "ReleasePledge",
         ReleasePledge,
         Struct(ReleasePledge, {"receivable": RECEIVABLE_ID, "lien": LIEN_ID, "pledgee": MEMBER_ID}),
+    ),
+    OperationType(
+        49,
+        "RenewPledge",
+        RenewPledge,
+        Struct(
+            RenewPledge,
+            {"receivable": RECEIVABLE_ID, "lien": LIEN_ID, "pledgee": MEMBER_ID, "until_ms": TIME_MS},
+        ),
+    ),
+    OperationType(
+        51,
+        "EnforcePledge",
+        EnforcePledge,
+        Struct(
+            EnforcePledge,
+            {
+                "receivable": RECEIVABLE_ID,
+                "lien": LIEN_ID,
+                "pledgee": MEMBER_ID,
+                "amount": AMOUNT,
+                "pledgor": Optional_(MEMBER_ID),
+                "court": Optional_(MEMBER_ID),
+            },
+        ),
     ),
 )

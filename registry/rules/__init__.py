@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from . import (
+    account,
+    arrears,
     assignment,
     attestation,
     collection,
@@ -14,8 +16,10 @@ from . import (
     existence,
     future,
     governance,
+    links,
     members,
     relationships,
+    restraint,
     security,
 )
 from .judgement import Judgement, Party, Rule
@@ -35,6 +39,10 @@ RULES: Final[dict[type, Rule]] = {
         *assignment.RULES,
         *security.RULES,
         *collection.RULES,
+        *account.RULES,
+        *arrears.RULES,
+        *restraint.RULES,
+        *links.RULES,
     )
 }
 

@@ -26,6 +26,7 @@ from .judgement import (
     live_receivable,
     positive,
     unclosed_receivable,
+    unrestrained,
 )
 
 HOUR_MS: Final = 3_600_000
@@ -42,6 +43,7 @@ def assign(judgement: Judgement, operation: Assign) -> bytes:
 
 
 def _assigned(judgement: Judgement, record: Receivable, operation: Assign) -> Receivable:
+    unrestrained(record)
     positive(operation.amount)
     _check_holder(record, operation.assignor)
     _check_free(
@@ -74,7 +76,7 @@ def _assigned(judgement: Judgement, record: Receivable, operation: Assign) -> Re
         ),
         begins_anew=record.amount_of(operation.assignee) == 0,
     )
-    return _moved(
+    return after_move(
         judgement, replace(record, terms=terms), operation.assignor, operation.assignee, operation.amount
     )
 
@@ -125,7 +127,7 @@ def _check_confirmed(judgement: Judgement, record: Receivable, operation: Assign
         )
 
 
-def _moved(
+def after_move(
     judgement: Judgement, record: Receivable, giver: str, taker: str, amount: int, *, disputed: int = 0
 ) -> Receivable:
     """The parts and disposals after `amount`, of which `disputed` is disputed, has passed from one to the other."""
@@ -171,6 +173,7 @@ def offer_assignment(judgement: Judgement, operation: OfferAssignment) -> bytes:
     Order: holder, term, free amount, bar of onward assignment. What depends on the taker is judged when it accepts.
     """
     record = unclosed_receivable(judgement, operation.receivable)
+    unrestrained(record)
     positive(operation.amount)
     _check_holder(record, operation.assignor)
     if operation.assignee == operation.assignor:
@@ -264,6 +267,7 @@ def reassign(judgement: Judgement, operation: Reassign) -> bytes:
     Source: Civil Code art. 766 (factoring with recourse).
     """
     record = live_receivable(judgement, operation.receivable)
+    unrestrained(record)
     positive(operation.amount)
     holder, prior = operation.holder, operation.prior_assignor
     _check_holder(record, holder)
@@ -283,7 +287,7 @@ def reassign(judgement: Judgement, operation: Reassign) -> bytes:
             Code.NOT_DUE, "it is neither disputed, rejected nor overdue", collided_with=record.place
         )
     _check_free(judgement, _as_if_undisputed(record), holder, operation.amount)
-    moved = _moved(
+    moved = after_move(
         judgement,
         replace(record, terms=without_recourse(record.terms, prior, holder, operation.amount)),
         holder,

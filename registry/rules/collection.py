@@ -10,9 +10,10 @@ from ..liens import fit_liens
 from ..operations.collection import RecordPayment, Settle
 from ..operations.governance import Role
 from ..parts import after_collection, after_payment
+from ..payments import payment_between
 from ..receivable import Lien, Phase, Receivable
 from ..state import Namespace
-from .judgement import Judgement, Party, Rule, held_part, live_receivable, positive
+from .judgement import Judgement, Party, Rule, held_part, live_receivable, positive, unrestrained
 
 
 def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
@@ -99,6 +100,8 @@ def settle(judgement: Judgement, operation: Settle) -> bytes:
             collided_with=record.place,
             reasons=(Reason("outstanding", record.outstanding),),
         )
+    if record.outstanding:
+        unrestrained(record)
     if record.outstanding and record.liens:
         # A write-off must not end a security behind its holder's back.
         raise RuleViolation(
@@ -115,11 +118,23 @@ def _paying(operation: RecordPayment) -> tuple[Party, ...]:
     return (Party(operation.reporter, (Role.EXPORTER, Role.FACTOR, Role.ATTESTER)), *pledgees)
 
 
+def record_reversible_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
+    """`record_payment`, and what it took from whom, for the day on which the bank calls it back."""
+    before = judgement.state.receivable(operation.receivable)
+    subject = record_payment(judgement, operation)
+    after = judgement.state.receivable(operation.receivable)
+    assert before is not None
+    assert after is not None
+    payment = payment_between(before, after, operation.holder, judgement.place(subject))
+    judgement.state.put(Namespace.PAYMENT, operation.bank_reference, payment)
+    return subject
+
+
 def _settling(operation: Settle) -> tuple[Party, ...]:
     return tuple(Party(holder, (Role.EXPORTER, Role.FACTOR)) for holder in operation.holders)
 
 
 RULES: Final = (
-    Rule(RecordPayment, _paying, record_payment, while_suspended=True),
+    Rule(RecordPayment, _paying, record_reversible_payment, while_suspended=True),
     Rule(Settle, _settling, settle, while_suspended=True),
 )

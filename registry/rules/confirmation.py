@@ -18,7 +18,7 @@ from .judgement import Judgement, Party, Rule, debtor_of, held_part, live_receiv
 def confirm_tacitly(judgement: Judgement, operation: ConfirmTacitly) -> bytes:
     """All that is outstanding counts as confirmed, because the debtor agreed to that and was silent; no defence is waived.
 
-    Order: rejection, earlier confirmation, holder, consent, notice and its time, dispute.
+    Order: rejection, earlier confirmation, holder, consent, notice and its time, dispute, objection.
     """
     record = live_receivable(judgement, operation.receivable)
     not_rejected(record)
@@ -36,6 +36,9 @@ def confirm_tacitly(judgement: Judgement, operation: ConfirmTacitly) -> bytes:
             collided_with=record.place,
             reasons=(Reason("disputed", record.disputed),),
         )
+    objection = record.restraints.objected
+    if objection is not None:
+        raise RuleViolation(Code.OBJECTED, "an objection stands", collided_with=objection.place)
     confirmation = Confirmation(ConfirmationKind.TACIT, record.outstanding, ())
     return judgement.store(replace(record, confirmation=confirmation, changed_height=judgement.height))
 

@@ -30,6 +30,7 @@ from .judgement import (
     not_rejected,
     positive,
     unclosed_receivable,
+    unrestrained,
 )
 from .papers import (
     allowed_currency,
@@ -227,6 +228,7 @@ def cancel_receivable(judgement: Judgement, operation: CancelReceivable) -> byte
         raise RuleViolation(
             Code.NOT_PERMITTED, f"{operation.exporter} did not register this", collided_with=record.place
         )
+    unrestrained(record)
     others = [part for part in record.parts if part.holder != record.exporter and part.amount > 0]
     if others or record.liens or record.reservations or record.paid:
         claims = [*(lien.place for lien in record.liens), *(part.since for part in others)]

@@ -13,7 +13,7 @@ from ..operations.future import Crystallise, RegisterFutureReceivable
 from ..operations.governance import Role
 from ..receivable import UNCONFIRMED, Part, Phase, Receivable
 from .blankets import attached
-from .judgement import Judgement, Party, Rule, known_receivable, positive
+from .judgement import Judgement, Party, Rule, known_receivable, positive, unrestrained
 from .papers import allowed_currency, check_fingerprints, check_tenor, claim_fingerprints, not_own_debtor
 from .relationships import note_trade
 
@@ -73,6 +73,8 @@ def crystallise(judgement: Judgement, operation: Crystallise) -> bytes:
     Order: phase, parties, amount, cap, dates, evidence, fingerprints. The subject of the result is the new receivable.
     """
     record = known_receivable(judgement, operation.receivable)
+    # What arises would otherwise leave the restraint behind.
+    unrestrained(record)
     if record.phase is not Phase.FUTURE or record.future is None:
         phase = record.phase.name.lower()
         raise RuleViolation(
@@ -173,6 +175,7 @@ def _split(
         ),
         liens=on_arisen,
         reservations=(),
+        lapsed=(),
         changed_height=judgement.height,
         future=None,
         origin=record.receivable_id,

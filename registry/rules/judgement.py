@@ -94,6 +94,21 @@ def unclosed_receivable(judgement: Judgement, receivable_id: bytes) -> Receivabl
     return record
 
 
+def unrestrained(record: Receivable) -> None:
+    """Nothing may be disposed of while a court has frozen it or an objection stands, by anybody."""
+    for code, word, restraint in (
+        (Code.FROZEN, "frozen", record.restraints.frozen),
+        (Code.OBJECTED, "objected", record.restraints.objected),
+    ):
+        if restraint is not None:
+            raise RuleViolation(
+                code,
+                f"the receivable is {word}",
+                collided_with=restraint.place,
+                reasons=(Reason(word, record.outstanding),),
+            )
+
+
 def closed(record: Receivable) -> RuleViolation:
     """The refusal of what the receivable's phase does not allow."""
     phase = record.phase.name.lower()

@@ -98,10 +98,9 @@ def check_related(judgement: Judgement, record: Receivable, holder: str, taker: 
     state, day = judgement.state, judgement.time_ms // DAY_MS
     debtor = record.debtor_reference
     for member_id in dict.fromkeys((record.exporter, holder, taker)):
-        member = state.member(member_id)
-        if member is None or member.debtor_reference is None:
+        reference = _reference_of(judgement, member_id)
+        if reference is None:
             continue
-        reference = member.debtor_reference
         if reference == debtor:
             raise RuleViolation(Code.RELATED_PARTY, f"{member_id} is the debtor", collided_with=record.place)
         control = common_control(reference, state.controls(reference), debtor, state.controls(debtor), day)
@@ -131,19 +130,22 @@ def check_concentration(judgement: Judgement, record: Receivable, taker: str, am
     if single is not None:
         exposure = state.exposure(taker, record.debtor_reference, record.currency)
         _check_share(assets, exposure + amount, single, "exposure")
-    if related is not None and _are_related(judgement, taker, record.debtor_reference):
-        group = _group_of(judgement, taker)
+    own = _reference_of(judgement, taker)
+    if related is not None and own is not None and _are_related(judgement, own, record.debtor_reference):
+        group = _group_of(judgement, own)
         exposure = sum(state.exposure(taker, party, record.currency) for party in group)
         _check_share(assets, exposure + amount, related, "related_exposure")
 
 
-def _are_related(judgement: Judgement, member_id: str, debtor: bytes) -> bool:
+def _reference_of(judgement: Judgement, member_id: str) -> bytes | None:
+    """A member that was enrolled without its reference belongs to no group, and is nobody's debtor."""
+    member = judgement.state.member(member_id)
+    return None if member is None else member.debtor_reference
+
+
+def _are_related(judgement: Judgement, left: bytes, right: bytes) -> bool:
     state, day = judgement.state, judgement.time_ms // DAY_MS
-    member = state.member(member_id)
-    own = None if member is None else member.debtor_reference
-    if own is None:
-        return False
-    return common_control(own, state.controls(own), debtor, state.controls(debtor), day) is not None
+    return common_control(left, state.controls(left), right, state.controls(right), day) is not None
 
 
 def _check_share(assets: RiskAssets, exposure: int, percent: int, word: str) -> None:
@@ -159,13 +161,9 @@ def _check_share(assets: RiskAssets, exposure: int, percent: int, word: str) -> 
         )
 
 
-def _group_of(judgement: Judgement, member_id: str) -> tuple[bytes, ...]:
-    """Every party related to the member today, without itself: its controllers, what they control, what it controls."""
+def _group_of(judgement: Judgement, own: bytes) -> tuple[bytes, ...]:
+    """Every party related to this one today, without itself: its controllers, what they control, what it controls."""
     state, day = judgement.state, judgement.time_ms // DAY_MS
-    member = state.member(member_id)
-    own = None if member is None else member.debtor_reference
-    if own is None:
-        return ()
     controllers = [control.controller for control in state.controls(own) if control.since_day <= day]
     parties = dict.fromkeys(controllers)
     for controller in (*controllers, own):
@@ -178,26 +176,24 @@ def _group_of(judgement: Judgement, member_id: str) -> tuple[bytes, ...]:
 
 def note_trade(judgement: Judgement, exporter: str, debtor_reference: bytes) -> None:
     """Keep the edge from exporter to debtor, and flag it when it closes a circle."""
-    member = judgement.state.member(exporter)
-    if member is None or member.debtor_reference is None:
+    own = _reference_of(judgement, exporter)
+    if own is None:
         return
     flag_cycle(judgement, exporter, debtor_reference)
     day = judgement.time_ms // DAY_MS
-    edges = judgement.state.trade_edges(member.debtor_reference)
+    edges = judgement.state.trade_edges(own)
     if Edge(debtor_reference, day) not in edges:
-        judgement.state.put(Namespace.TRADE, member.debtor_reference, with_edge(edges, debtor_reference, day))
+        judgement.state.put(Namespace.TRADE, own, with_edge(edges, debtor_reference, day))
 
 
 def flag_cycle(judgement: Judgement, exporter: str, debtor_reference: bytes) -> None:
     """Flag `cycle`, with the number of its edges, when debtor and exporter are joined by invoices the other way round."""
     policy, state = judgement.policy, judgement.state
-    member = state.member(exporter)
-    if member is None or member.debtor_reference is None or policy.cycle_hops_max < 2:
+    own = _reference_of(judgement, exporter)
+    if own is None or policy.cycle_hops_max < 2:
         return
     since = max(0, judgement.time_ms // DAY_MS - policy.cycle_days)
-    hops = cycle_hops(
-        state.trade_edges, member.debtor_reference, debtor_reference, policy.cycle_hops_max, since
-    )
+    hops = cycle_hops(state.trade_edges, own, debtor_reference, policy.cycle_hops_max, since)
     if hops is not None:
         judgement.flag("cycle", hops)
 

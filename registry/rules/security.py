@@ -8,12 +8,22 @@ from typing import Final
 from .. import limits
 from ..errors import Code, Reason, RuleViolation
 from ..identifiers import lien_id
-from ..liens import junior_of, without_lien
+from ..liens import after_enforcement, junior_of, without_lien
 from ..operations.governance import Role
-from ..operations.security import Pledge, ReleasePledge
+from ..operations.security import EnforcePledge, Pledge, ReleasePledge, RenewPledge
 from ..receivable import Lien, Receivable
+from .assignment import after_move
 from .disposal import check_policy, confirmed_for, earlier_claim, free_of, place_of
-from .judgement import Judgement, Party, Rule, known_receivable, positive
+from .judgement import (
+    Judgement,
+    Party,
+    Rule,
+    known_receivable,
+    live_receivable,
+    positive,
+    unclosed_receivable,
+    unrestrained,
+)
 
 
 def pledge(judgement: Judgement, operation: Pledge) -> bytes:
@@ -30,6 +40,7 @@ def pledge(judgement: Judgement, operation: Pledge) -> bytes:
             f"no receivable {operation.receivable.hex()} is registered",
             reasons=(Reason("not_existing", 0),),
         )
+    unrestrained(record)
     positive(operation.amount)
     _check_holder(record, operation)
     _check_term(judgement, operation)
@@ -145,13 +156,89 @@ def _encumbered(judgement: Judgement, record: Receivable, operation: Pledge) -> 
 def release_pledge(judgement: Judgement, operation: ReleasePledge) -> bytes:
     """The pledgee gives its lien up; a junior lien behind it moves up."""
     record = known_receivable(judgement, operation.receivable)
-    lien = record.lien(operation.lien)
+    lien = _lien_of(record, operation.lien, operation.pledgee)
+    liens = without_lien(record.liens, lien.lien_id)
+    return judgement.store(replace(record, liens=liens, changed_height=judgement.height))
+
+
+def _lien_of(record: Receivable, lien_id: bytes, pledgee: str) -> Lien:
+    lien = record.lien(lien_id)
+    if lien is None or lien.pledgee != pledgee:
+        raise RuleViolation(Code.NOT_LIENHOLDER, f"{pledgee} has no such lien", collided_with=record.place)
+    return lien
+
+
+def renew_pledge(judgement: Judgement, operation: RenewPledge) -> bytes:
+    """Another end, one month to thirty years after the present one; the rank stays.
+
+    Order: the receivable, the lien and whether it has run out, the term. No end lies more than thirty years ahead.
+    Source: movable-property registration measures (renewal before the end; a term of 1 month to 30 years).
+    """
+    record = unclosed_receivable(judgement, operation.receivable)
+    over = next((lien for lien in record.lapsed if lien.lien_id == operation.lien), None)
+    lien = over or record.lien(operation.lien)
     if lien is None or lien.pledgee != operation.pledgee:
         raise RuleViolation(
             Code.NOT_LIENHOLDER, f"{operation.pledgee} has no such lien", collided_with=record.place
         )
-    liens = without_lien(record.liens, lien.lien_id)
+    # A block ends a bounded number of what has run out. What it left over is over all the same.
+    if lien.until_ms <= judgement.time_ms:
+        raise RuleViolation(Code.LATE, f"the lien ran out at {lien.until_ms}", collided_with=lien.place)
+    longer_ms = operation.until_ms - lien.until_ms
+    ahead_ms = operation.until_ms - judgement.time_ms
+    if longer_ms < limits.LIEN_TERM_MS_MIN or ahead_ms > limits.LIEN_TERM_MS_MAX:
+        raise RuleViolation(
+            Code.TERM,
+            "a renewal adds 30 days at least and ends 30 years from its block's time at most",
+            collided_with=lien.place,
+        )
+    renewed = replace(lien, until_ms=operation.until_ms)
+    liens = tuple(renewed if each is lien else each for each in record.liens)
     return judgement.store(replace(record, liens=liens, changed_height=judgement.height))
+
+
+def enforce_pledge(judgement: Judgement, operation: EnforcePledge) -> bytes:
+    """`amount` of the pledged part passes to the pledgee, and its lien ends; a lien behind keeps what is left over.
+
+    Order: the receivable, restraint, amount, the lien, who agrees, its rank, the default. Undisputed value goes first.
+    Source: Civil Code art. 446, 436 (enforcement by agreement, or by the court); RULEBOOK, "Security".
+    """
+    record = live_receivable(judgement, operation.receivable)
+    unrestrained(record)
+    positive(operation.amount)
+    lien = _lien_of(record, operation.lien, operation.pledgee)
+    if lien.until_ms <= judgement.time_ms or operation.amount > lien.amount:
+        raise RuleViolation(
+            Code.NOT_LIENHOLDER,
+            f"{operation.pledgee} has a lien for {lien.amount} until {lien.until_ms}",
+            collided_with=lien.place,
+            reasons=(Reason("pledged", lien.amount),),
+        )
+    if operation.court is None and operation.pledgor != lien.pledgor:
+        raise RuleViolation(
+            Code.NOT_PERMITTED,
+            f"{lien.pledgor} must agree, or a court must order it",
+            collided_with=lien.place,
+        )
+    senior = None if lien.behind is None else record.lien(lien.behind)
+    if senior is not None:
+        raise RuleViolation(
+            Code.PLEDGED, f"the lien of {senior.pledgee} comes first", collided_with=senior.place
+        )
+    if record.default is None:
+        raise RuleViolation(Code.NO_DEFAULT, "no default is on record", collided_with=record.place)
+    held, disputed = record.amount_of(lien.pledgor), record.disputed_share(lien.pledgor)
+    enforced = replace(record, liens=after_enforcement(record.liens, lien, operation.amount))
+    return judgement.store(
+        after_move(
+            judgement,
+            enforced,
+            lien.pledgor,
+            lien.pledgee,
+            operation.amount,
+            disputed=max(0, operation.amount - (held - disputed)),
+        )
+    )
 
 
 def _pledging(operation: Pledge) -> tuple[Party, ...]:
@@ -164,11 +251,22 @@ def _pledging(operation: Pledge) -> tuple[Party, ...]:
     return (*parties, Party(operation.junior_to.senior_pledgee, (Role.FACTOR,)))
 
 
-def _releasing(operation: ReleasePledge) -> tuple[Party, ...]:
+def _enforcing(operation: EnforcePledge) -> tuple[Party, ...]:
+    parties = [Party(operation.pledgee, (Role.FACTOR,))]
+    if operation.pledgor is not None:
+        parties.append(Party(operation.pledgor, (Role.EXPORTER, Role.FACTOR)))
+    if operation.court is not None:
+        parties.append(Party(operation.court, (Role.COURT,)))
+    return tuple(parties)
+
+
+def _releasing(operation: ReleasePledge | RenewPledge) -> tuple[Party, ...]:
     return (Party(operation.pledgee, (Role.FACTOR,)),)
 
 
 RULES: Final = (
     Rule(Pledge, _pledging, pledge),
+    Rule(RenewPledge, _releasing, renew_pledge),
     Rule(ReleasePledge, _releasing, release_pledge, while_suspended=True),
+    Rule(EnforcePledge, _enforcing, enforce_pledge),
 )

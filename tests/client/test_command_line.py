@@ -18,7 +18,7 @@ import pytest
 from client.cli import run
 from client.trust import parse_checkpoint
 from node.network import Network
-from node.network_files import NetworkPlan, make_network
+from node.network_files import NetworkPlan, demonstration_lei, make_network
 
 pytestmark = pytest.mark.integration
 
@@ -137,6 +137,16 @@ def test_the_association_governs(shell: Shell, tmp_path: Path) -> None:
         ("schedule-upgrade", "--height", "100000", "--rules-version", "2"),
     )
     assert [code_of(shell.on("govern", *arguments)) for arguments in done] == ["OK"] * len(done)
+    assert code_of(shell.on("govern", "change-member", "buyer-1", "--yearly-numbers")) == "OK"
+    shown = shell.on("govern", "member", "buyer-1").document
+    assert (shown["roles"], shown["numbering"], shown["status"]) == (
+        ["debtor", "insurer"],
+        "yearly",
+        "active",
+    )
+    assert shown["keys"][0]["until_height"] == 100_000
+    assert shell("govern", "member", "buyer-1", "--network", str(shell.folder)).code == 0
+    assert shell.on("govern", "member", demonstration_lei("nobody")).code == 2
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(json.loads((shell.folder / "genesis.json").read_text())["policy"]))
     assert code_of(shell.on("govern", "set-policy", str(policy), "--height", "100000")) == "OK"
@@ -576,7 +586,7 @@ COMMANDS = (
     *(
         ("govern", verb)
         for verb in (
-            "change-member", "rotate-key", "revoke-key", "relationship", "risk-assets", "set-policy", "release-fingerprint",
+            "member", "change-member", "rotate-key", "revoke-key", "relationship", "risk-assets", "set-policy", "release-fingerprint",
             "schedule-upgrade",
         )
     ),

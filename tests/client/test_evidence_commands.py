@@ -16,6 +16,7 @@ from tests.client.test_command_line import BUYER, DUE, TODAY, Said, Shell, code_
 pytestmark = pytest.mark.integration
 
 CARRIER = "lei:5493001KJTIIGC8Y1R12"
+COURT = "lei:529900HNOAA1KXQJUQ27"
 ENDS = (TODAY + datetime.timedelta(days=300)).isoformat()
 
 
@@ -30,6 +31,7 @@ def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert run(("enrol", "buyer-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
         kinds = ("--accredit", "delivery", "--accredit", "invoice")
         assert run(("enrol", "carrier", "--member-id", CARRIER, "--role", "attester", *kinds, *on)) == 0
+        assert run(("enrol", "court-1", "--member-id", COURT, "--role", "court", *on)) == 0
         yield folder
 
 
@@ -115,6 +117,16 @@ def test_silence_needs_consent_and_time(shell: Shell, tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"signature": "', '"signature": "00')[:-1])
     assert shell.on(*silent, str(file)).code in (1, 2)
     assert shell.on(*silent, str(tmp_path / "absent")).code == 2
+
+
+def test_a_court_ends_a_dispute_with_the_association(shell: Shell) -> None:
+    receivable = shell.registered("D-1", "600.00")
+    assert shell.on("dispute", receivable, "--as", "buyer-1", "--amount", "500").code == 0
+    decided = ("resolve", receivable, "--as", "court-1", "--court", "--freed", "300")
+    said = shell.on(*decided, "--dilute", "exporter-1=200")
+    assert said.code == 0, said
+    record = shell.on("receivable", receivable, "--as", "exporter-1").document
+    assert (record["disputed"], record["outstanding"]) == (0, 40_000)
 
 
 def test_a_rejected_receivable_is_cancelled(shell: Shell) -> None:

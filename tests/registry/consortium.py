@@ -42,11 +42,17 @@ from registry.operations import (
     ConfirmTacitly,
     CorrectReceivable,
     Crystallise,
+    DeclareDefault,
+    EnforcePledge,
+    Freeze,
+    LinkExternalRegistration,
+    LinkSearch,
     NotifyDebtor,
     OfferAssignment,
     Operation,
     Pledge,
     RaiseDispute,
+    RaiseObjection,
     Reassign,
     RecordCreditNote,
     RecordPayment,
@@ -54,8 +60,14 @@ from registry.operations import (
     RegisterReceivable,
     RejectReceivable,
     ReleasePledge,
+    RenewPledge,
+    ReportIndirectPayment,
     ResolveDispute,
+    ReversePayment,
+    SetCollectionAccount,
     Settle,
+    Unfreeze,
+    WithdrawObjection,
     WithdrawOffer,
 )
 from registry.operations.existence import (
@@ -119,6 +131,7 @@ AFFILIATE = member_id_of("exporter-2")
 DEBTOR = member_id_of("debtor-1")
 OTHER_DEBTOR = member_id_of("debtor-2")
 BANK = member_id_of("bank")
+COURT = member_id_of("court")
 DEBTOR_FACTOR = member_id_of("debtor-factor")  # a core enterprise with a factoring arm under the same licence
 TRADER = member_id_of("trader")  # an exporter that also buys receivables
 SUSPENDED = member_id_of("suspended")  # both an exporter and a factor
@@ -139,6 +152,7 @@ _ROLES: dict[str, tuple[Role, ...]] = {
     DEBTOR: (Role.DEBTOR,),
     OTHER_DEBTOR: (Role.DEBTOR,),
     BANK: (Role.ATTESTER,),
+    COURT: (Role.COURT,),
     DEBTOR_FACTOR: (Role.FACTOR, Role.DEBTOR),
     TRADER: (Role.FACTOR, Role.EXPORTER),
     SUSPENDED: (Role.FACTOR, Role.EXPORTER, Role.DEBTOR),
@@ -337,6 +351,8 @@ class Consortium:
             check_invariants(record)
             due.update((lien.until_ms, receivable_id) for lien in record.liens)
             due.update((offer.until_ms, receivable_id) for offer in record.reservations)
+            due.update((end_ms, receivable_id) for end_ms in record.restraints.ends_ms())
+            due.update((end_ms, receivable_id) for end_ms in record.collection.ends_ms())
             for member_id, amount in exposures_of(record).items():
                 self.exposures[exposure_id(member_id, record.debtor_reference, record.currency)] += amount
         assert set(self.state.due(2**62, 2**31)) == due
@@ -488,11 +504,23 @@ def _parties_of(operation: Operation) -> tuple[str, ...]:
             return (pledgor, pledgee, senior)
         case Pledge(pledgor=pledgor, pledgee=pledgee):
             return (pledgor, pledgee)
-        case ReleasePledge(pledgee=pledgee):
+        case ReleasePledge(pledgee=pledgee) | RenewPledge(pledgee=pledgee):
             return (pledgee,)
+        case EnforcePledge(pledgee=pledgee, pledgor=pledgor, court=court):
+            return tuple(member for member in (pledgee, pledgor, court) if member is not None)
         case RecordPayment(reporter=reporter, consenting_pledgees=pledgees):
             return (reporter, *pledgees)
-        case Settle(holders=holders):
+        case ReportIndirectPayment(reporter=reporter) | ReversePayment(reporter=reporter):
+            return (reporter,)
+        case DeclareDefault(holder=holder):
+            return (holder,)
+        case RaiseObjection(objector=objector) | WithdrawObjection(objector=objector, court=None):
+            return (objector,)
+        case WithdrawObjection(court=str(court)) | Freeze(court=court) | Unfreeze(court=court):
+            return (court, ASSOCIATION)
+        case LinkExternalRegistration(factor=factor) | LinkSearch(factor=factor):
+            return (factor,)
+        case Settle(holders=holders) | SetCollectionAccount(holders=holders):
             return holders
         case _:
             return (ASSOCIATION,)

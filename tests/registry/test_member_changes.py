@@ -10,10 +10,12 @@ import pytest
 from registry.entry import assemble, encode_body, sign_body
 from registry.errors import Code, NotPermitted
 from registry.fingerprints import Numbering
+from registry.limits import ASSOCIATION_MEMBERS_MAX
 from registry.member import FOREVER, Member, MemberKey, MemberStatus, possession_message
 from registry.operations.governance import KeyEnrolment, Role
 from registry.operations.members import ChangeMember, RevokeKey, RotateKey
 from registry.signing import SigningKey
+from registry.state import SINGLETON, Namespace
 from tests.registry.consortium import (
     ASSOCIATION,
     ASSOCIATION_KEYS,
@@ -236,3 +238,14 @@ def test_a_second_member_of_the_association_adds_its_seats(consortium: Consortiu
         for seat in (2, 1)
     ]
     assert codes == [Code.OK, Code.OK]
+
+
+def test_the_association_has_a_bounded_number_of_members(consortium: Consortium) -> None:
+    governance = consortium.working().governance()
+    full = tuple(sorted(f"lei:{n:020d}" for n in range(ASSOCIATION_MEMBERS_MAX - 1)))
+    state = consortium.working()
+    crowded = replace(governance, association=tuple(sorted((*full, ASSOCIATION))))
+    state.put(Namespace.GOVERNANCE, SINGLETON, crowded)
+    consortium.state.apply(state.finish()[0])
+    more = change(consortium, roles=(Role.ASSOCIATION, Role.FACTOR), with_consent=True)
+    assert consortium.code(more, by=ASSOCIATION, signed_by=BOTH) is Code.LIMIT_REACHED

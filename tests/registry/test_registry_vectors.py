@@ -41,6 +41,7 @@ from registry.rules.judgement import similar_key
 from registry.state import Namespace, decode_value, split_stored, state_key
 from registry.transition import genesis_state
 from tests.registry.assignment_examples import trade
+from tests.registry.collection_examples import collect
 from tests.registry.consortium import (
     ASSOCIATION,
     BANK,
@@ -167,6 +168,7 @@ def chain() -> Consortium:
         mode=Mode.INDEPENDENT,
     )
     come_into_being(consortium)
+    collect(consortium)
     govern(consortium)
     return consortium
 
@@ -242,6 +244,7 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
         Namespace.TRADE: FINGERPRINT_KEY.debtor(EXPORTER),
         Namespace.QUOTA: EXPORTER.encode(),
         Namespace.BLANKET: TRADER.encode(),
+        Namespace.PAYMENT: bank_reference,
     }
     for namespace, identifier in identifiers.items():
         key_hash = state_key(namespace, identifier)
@@ -415,7 +418,8 @@ def test_receipts(vectors: dict[str, Any]) -> None:
             decoded = decode_receipt(bytes.fromhex(receipt))
             assert [result.code.value for result in decoded.results] == codes[-len(read[6]) :]
     refused = [code for code in codes if code != "OK"]
-    assert refused == ["DUPLICATE_PLEDGE", "EMPTY_ASSIGNMENT", "DUPLICATE_RECEIVABLE", "TOO_EARLY"]
+    early = ["NO_DEFAULT", "NOT_DUE", "NOT_INDIRECT"]
+    assert refused == ["DUPLICATE_PLEDGE", "EMPTY_ASSIGNMENT", "DUPLICATE_RECEIVABLE", "TOO_EARLY", *early]
 
 
 _PRIVATE = {
@@ -427,6 +431,7 @@ _PRIVATE = {
     Namespace.RISK_ASSETS,
     Namespace.TRADE,
     Namespace.QUOTA,
+    Namespace.PAYMENT,
 }
 
 

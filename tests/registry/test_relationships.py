@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from registry import limits
-from registry.errors import Code, NotFresh, NotPermitted, Reference
+from registry.errors import Code, InvariantViolation, NotFresh, NotPermitted, Reference
+from registry.exposure import EXPOSURE
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
 from registry.policy import Policy, RelatedPartyPolicy
 from registry.relations import Control, common_control
@@ -314,6 +315,23 @@ def test_a_refused_entry_leaves_the_counters_alone(consortium: Consortium) -> No
     assign = consortium.assignment(receivable)
     assert consortium.code(assign, consortium.assignment(bytes(32))) is Code.UNKNOWN_RECEIVABLE
     assert consortium.working().exposure(FACTOR_1, reference(DEBTOR), "USD") == 0
+
+
+def test_who_was_enrolled_without_a_reference_has_no_group() -> None:
+    consortium = limited()
+    consortium.change_member(FACTOR_1, debtor_reference=None)
+    consortium.change_member(EXPORTER, debtor_reference=None)
+    assert say(consortium, own(FACTOR_1)) is Code.MISSING_SIGNATURE
+    receivable = consortium.registered(debtor_reference=reference(EXPORTER))
+    assert flags(consortium, consortium.assignment(receivable)) == {}
+    back = consortium.registration(exporter=AFFILIATE, debtor_reference=reference(FACTOR_1))
+    assert flags(consortium, back) == {}
+
+
+def test_a_counter_below_zero_is_our_own_mistake() -> None:
+    with pytest.raises(InvariantViolation):
+        EXPOSURE.encode(-1, "exposure")
+    assert EXPOSURE.decode(EXPOSURE.encode(2**100, "exposure"), "exposure") == 2**100
 
 
 # --- circles

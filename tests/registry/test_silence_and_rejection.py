@@ -8,6 +8,8 @@ import pytest
 
 from registry.errors import Code
 from registry.receivable import ConfirmationKind, Phase
+from registry.restraints import Objection, Restraints
+from registry.state import Namespace
 from tests.registry.assignment_examples import notice
 from tests.registry.consortium import (
     AFFILIATE,
@@ -94,6 +96,17 @@ def test_who_disputes_is_not_silent(consortium: Consortium, told: bytes) -> None
     assert consortium.code(silence(consortium, told)) is Code.OBJECTED
     consortium.do(resolution(told, freed=1))
     assert consortium.code(silence(consortium, told)) is Code.OK
+
+
+def test_an_objection_stands_in_the_way_of_silence(consortium: Consortium, told: bytes) -> None:
+    record = consortium.record(told)
+    objection = Objection(DEBTOR, bytes(32), "case 1", None, False, record.place)
+    state = consortium.working()
+    state.put(Namespace.RECEIVABLE, told, replace(record, restraints=Restraints((), (objection,))))
+    consortium.state.apply(state.finish()[0])
+    consortium.pass_time(consortium.tip.time_ms + TACIT_MS)
+    result = consortium.result(silence(consortium, told))
+    assert (result.code, result.collided_with) == (Code.OBJECTED, record.place)
 
 
 def test_only_who_holds_a_part_speaks_of_silence(consortium: Consortium, told: bytes) -> None:

@@ -1,0 +1,104 @@
+"""Rules of what did not come in (RULEBOOK, "Collection"): a reversed payment, a default."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import accumulate
+from typing import Final
+
+from .. import limits
+from ..errors import Code, Reason, RuleViolation
+from ..operations.arrears import DeclareDefault, ReversePayment
+from ..operations.governance import Role
+from ..payments import without_payment
+from ..receivable import Phase, Receivable
+from ..state import Namespace
+from .account import entitled_members
+from .disposal import DAY_MS
+from .judgement import Judgement, Party, Rule, closed, known_receivable, live_receivable
+
+
+def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
+    """The amount is owed again to who was paid, under the liens that the payment had cut; a settled receivable opens again.
+
+    The bank reference stays used: another payment has another one. What was written off or cancelled stays closed.
+    Order: the receivable, the payment, who reports, whether it can open again.
+    """
+    record = known_receivable(judgement, operation.receivable)
+    payment = judgement.state.payment(operation.bank_reference)
+    if payment is None or payment.receivable != record.receivable_id:
+        raise RuleViolation(
+            Code.UNKNOWN_PAYMENT,
+            "no payment under this reference stands on it",
+            collided_with=record.place,
+        )
+    reporter = judgement.state.member(operation.reporter)
+    attests = reporter is not None and Role.ATTESTER in reporter.roles
+    if operation.reporter != payment.holder and not attests:
+        raise RuleViolation(
+            Code.NOT_PERMITTED,
+            "only who was paid or an attesting bank reverses a payment",
+            collided_with=payment.place,
+        )
+    if record.phase is Phase.CANCELLED or (record.phase is Phase.SETTLED and record.outstanding):
+        raise closed(record)
+    place = judgement.place(record.receivable_id)
+    reopened = without_payment(record, payment, judgement.time_ms, place)
+    if len(reopened.parts) > limits.HOLDERS_MAX or len(reopened.liens) > limits.LIENS_MAX:
+        raise RuleViolation(Code.LIMIT_REACHED, f"a receivable has at most {limits.HOLDERS_MAX} holders")
+    if record.phase is Phase.SETTLED:
+        reopened = reopened.move_to(Phase.LIVE if record.default is None else Phase.OVERDUE)
+    judgement.state.put(Namespace.PAYMENT, operation.bank_reference, None)
+    judgement.flag("reversed", payment.amount)
+    return judgement.store(replace(reopened, changed_height=judgement.height))
+
+
+def declare_default(judgement: Judgement, operation: DeclareDefault) -> bytes:
+    """What is due has not been paid within the policy's days of grace. The first declaration stands; another changes nothing.
+
+    Order: the receivable, the holder, the day. A default that was paid since stays on record.
+    """
+    record = live_receivable(judgement, operation.receivable)
+    if operation.holder not in entitled_members(record):
+        raise RuleViolation(
+            Code.NOT_HOLDER, f"{operation.holder} has no part and no lien", collided_with=record.place
+        )
+    due = first_unpaid_day(record)
+    last_day = due + judgement.policy.grace_days
+    if not record.outstanding or judgement.time_ms // DAY_MS <= last_day:
+        raise RuleViolation(
+            Code.NOT_DUE,
+            f"day {last_day} must be over, and something unpaid",
+            collided_with=record.place,
+            reasons=(Reason("outstanding", record.outstanding),),
+        )
+    if record.phase is Phase.OVERDUE:
+        return record.receivable_id
+    default = record.default or judgement.place(record.receivable_id)
+    overdue = replace(record.move_to(Phase.OVERDUE), default=default, changed_height=judgement.height)
+    return judgement.store(overdue)
+
+
+def first_unpaid_day(record: Receivable) -> int:
+    """When the earliest instalment that is not covered was due, as days since 1970-01-01: payments and dilutions cover the
+    earliest first."""
+    covered = record.paid + record.diluted
+    totals = accumulate(instalment.amount for instalment in record.schedule)
+    for instalment, total in zip(record.schedule, totals, strict=True):
+        if total > covered:
+            return instalment.due_date
+    return record.due_date
+
+
+def _reversing(operation: ReversePayment) -> tuple[Party, ...]:
+    return (Party(operation.reporter, (Role.EXPORTER, Role.FACTOR, Role.ATTESTER)),)
+
+
+def _declaring(operation: DeclareDefault) -> tuple[Party, ...]:
+    return (Party(operation.holder, (Role.EXPORTER, Role.FACTOR)),)
+
+
+RULES: Final = (
+    Rule(ReversePayment, _reversing, reverse_payment, while_suspended=True),
+    Rule(DeclareDefault, _declaring, declare_default, while_suspended=True),
+)
