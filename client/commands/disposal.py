@@ -63,7 +63,7 @@ def assign(
             verified_fingerprints=record.fingerprints.digest(),
             acknowledged_suspicions=acknowledged,
         )
-        shown = {identifier: _shown(session, record, papers)}
+        shown = {identifier: await _shown(session, record, papers)}
         signers = (session.wallet(session.acting.name), taker)
         await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
 
@@ -110,7 +110,7 @@ def pledge(
             verified_fingerprints=record.fingerprints.digest(),
             acknowledged_suspicions=acknowledged,
         )
-        shown = {identifier: _shown(session, record, papers)}
+        shown = {identifier: await _shown(session, record, papers)}
         signers = [session.wallet(session.acting.name), taker]
         if junior is not None:
             signers.append(session.wallet(junior.senior_pledgee))
@@ -146,7 +146,7 @@ def release(
     in_session(Options(network, acting, node, timeout_s, as_json, "release", dry_run), work)
 
 
-def _shown(session: Session, record: Receivable, papers: Path | None) -> ShownPapers:
+async def _shown(session: Session, record: Receivable, papers: Path | None) -> ShownPapers:
     """The papers that the taker is shown: from the file given, or from the exporter's own filing."""
     path = papers
     if path is None:
@@ -157,7 +157,10 @@ def _shown(session: Session, record: Receivable, papers: Path | None) -> ShownPa
     filed = find_papers(path, record.receivable_id)
     if filed is None:
         raise InputError(f"{path} has no papers of this receivable: give --papers FILE")
-    return ShownPapers(filed.papers, record.fingerprints)
+    exporter_record = (await session.client.member(record.exporter)).member
+    if exporter_record is None:
+        raise InputError(f"{record.exporter} is not enrolled on this chain")
+    return ShownPapers(filed.papers, record.fingerprints, exporter_record.numbering)
 
 
 def _junior(record: Receivable, lien_id: bytes) -> Junior:

@@ -17,9 +17,10 @@ from registry.money import show_amount
 from registry.receivable import Receivable, StatusSummary, free_amount
 
 from ..answers import ByFingerprint, ById, ReceivableKey
+from ..connection import system_clock
 from ..errors import InputError
 from ..papers import date_of
-from ..verify import Head, ProvenStatus
+from ..verify import AGE_MS_MAX, Head, ProvenStatus
 from . import options as opt
 from . import output
 from .session import Options, Session, debtor_identifier, in_session, member_id_of, parse_receivable
@@ -46,6 +47,7 @@ def status(
     ] = None,
     node: opt.FirstNode = None,
     timeout_s: opt.Timeout = 20.0,
+    age_s_max: opt.AgeMax = AGE_MS_MAX / 1_000,
     as_json: opt.AsJson = False,
 ) -> None:
     """Ask what is free of a receivable, by its id or by what is printed on its invoice. The proof is checked."""
@@ -64,7 +66,7 @@ def status(
         proven = await session.client.status(key, purpose="status")
         _show_status(proven, as_json=as_json)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "status"), work)
+    in_session(Options(network, acting, node, timeout_s, as_json, "status", age_s_max=age_s_max), work)
 
 
 def receivable(
@@ -73,6 +75,7 @@ def receivable(
     acting: opt.Asker = None,
     node: opt.FirstNode = None,
     timeout_s: opt.Timeout = 20.0,
+    age_s_max: opt.AgeMax = AGE_MS_MAX / 1_000,
     as_json: opt.AsJson = False,
 ) -> None:
     """Show the whole record of a receivable to one of its parties, the association, an auditor or a court."""
@@ -88,7 +91,7 @@ def receivable(
         else:
             _print_record(proven.record, proven.head, names)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "receivable"), work)
+    in_session(Options(network, acting, node, timeout_s, as_json, "receivable", age_s_max=age_s_max), work)
 
 
 async def _by_invoice(
@@ -141,6 +144,7 @@ def proof_document(head: Head) -> dict[str, Any]:
         "block_hash": head.block_hash.hex(),
         "state_root": head.header.state_root.hex(),
         "time": _time_of(head),
+        "age_ms": _age_ms(head),
     }
 
 
@@ -277,7 +281,15 @@ def _print_record(record: Receivable, head: Head, names: Mapping[str, str]) -> N
 
 def _proof_line(head: Head) -> str:
     word = "verified" if head.is_verified else "NOT VERIFIED"
-    return f"{word} at height {head.header.height}, block {head.block_hash.hex()[:16]}, {_time_of(head)}"
+    return (
+        f"{word} at height {head.header.height}, block {head.block_hash.hex()[:16]}, {_time_of(head)}, "
+        f"{_age_ms(head) / 1_000:.1f} s ago"
+    )
+
+
+def _age_ms(head: Head) -> int:
+    """How old the state is by this machine's clock."""
+    return system_clock() - head.header.time_ms
 
 
 def _time_of(head: Head) -> str:

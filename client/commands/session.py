@@ -32,7 +32,7 @@ from ..keys import passphrase_from_environment
 from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
 from ..trust import Checkpoint, read_checkpoint, write_checkpoint
-from ..verify import ProvenReceipt, ProvenStatus
+from ..verify import AGE_MS_MAX, ProvenReceipt, ProvenStatus
 from ..wallet import Wallet
 from . import output
 
@@ -54,6 +54,8 @@ class Options:
     purpose: str
     """Why it asks, for the nodes' query log: the verb of the command."""
     dry_run: bool = False
+    age_s_max: float = AGE_MS_MAX / 1_000
+    """How old the state of an answer may be; 0: of any age."""
 
 
 @dataclass(slots=True)
@@ -167,6 +169,7 @@ def in_session(options: Options, work: Callable[[Session], Awaitable[T]]) -> T:
             _addresses(directory, options.node),
             Identity(wallet.member, wallet.keys[0]),
             checkpoint=checkpoint,
+            age_ms_max=int(options.age_s_max * 1_000) or None,
             timeout_s=options.timeout_s,
         ) as client:
             submitter = Submitter(

@@ -206,7 +206,12 @@ def test_status_by_what_is_printed_on_the_invoice_and_of_one_that_is_not_registe
         False,
         True,
     )
+    assert 0 <= unknown.document["proof"]["age_ms"] < 60_000
+    old = shell.on("status", receivable, "--max-age", "0.001", "--timeout", "1")
+    assert (old.code, old.document["error"]["code"]) == (1, "HeadTooOld")
+    assert shell.on("status", receivable, "--max-age", "0").code == 0
     told = shell("status", *by_invoice, "S-2", "--network", str(shell.folder))
+    assert " s ago" in " ".join(told.out.split())
     assert "unknown: nothing stands under this key" in told.out
 
 

@@ -279,6 +279,24 @@ async def test_an_older_state_than_was_seen_is_refused_when_every_node_shows_it(
             await client.status(ById(world.receivable))
 
 
+async def test_a_network_that_shows_yesterday_is_refused_by_default(world: World) -> None:
+    identity = Identity(MemberId(member_id_of("exporter-1")), key_of("exporter-1"))
+    tomorrow_ms = world.chain.tip.time_ms + 86_400_000
+
+    def client(**options: Any) -> RegistryClient:
+        addresses = {node.node_id: node.address for node in world.nodes}
+        return RegistryClient(
+            world.chain.genesis, addresses, identity, timeout_s=0.6, clock=lambda: tomorrow_ms, **options
+        )
+
+    async with serving(*world.nodes):
+        async with client() as careful:
+            with pytest.raises(HeadTooOld):
+                await careful.status(ById(world.receivable))
+        async with client(age_ms_max=None) as careless:
+            assert (await careless.status(ById(world.receivable))).summary is not None
+
+
 async def test_turning_verification_off_shows(world: World) -> None:
     world.first.falsify = a_bit_of_the_summary
     async with serving(*world.nodes), world.client(verify=False) as client:
@@ -620,7 +638,7 @@ async def test_blocks_are_streamed_as_the_node_has_them(world: World) -> None:
 async def test_the_synchronous_face_gives_the_same_answers(world: World) -> None:
     def use(addresses: dict[str, str]) -> None:
         identity = Identity(MemberId(member_id_of("exporter-1")), key_of("exporter-1"))
-        with BlockingClient(world.chain.genesis, addresses, identity) as client:
+        with BlockingClient(world.chain.genesis, addresses, identity, age_ms_max=None) as client:
             status = client.status(ById(world.receivable))
             assert status.summary is not None
             assert client.receivable(ById(world.receivable)).record is not None
