@@ -29,6 +29,7 @@ from ..directory import Directory, MemberFiles, read_directory
 from ..errors import DirectoryError, InputError
 from ..evidence import keep_evidence
 from ..keys import passphrase_from_environment
+from ..refusals import advice
 from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
 from ..trust import Checkpoint, read_checkpoint, write_checkpoint
@@ -144,8 +145,11 @@ class Session:
             output.print_rows(
                 f"Would be judged at height {answer.height} (one node's word, no promise; nothing was signed away); "
                 f"at the door: {door}",
-                ("operation", "code", "reasons"),
-                [(name, forecast.code, ", ".join(forecast.reasons)) for name, forecast in forecasts],
+                ("operation", "code", "reasons", "what to do"),
+                [
+                    (name, forecast.code, ", ".join(forecast.reasons), advice(forecast.code) or "")
+                    for name, forecast in forecasts
+                ],
             )
             if not forecasts:
                 typer.echo(f"The rules were not judged: {answer.door_message}")
@@ -300,6 +304,7 @@ def _show_receipt(draft: Draft, proven: ProvenReceipt, currency: str | None, *, 
 def _forecast_document(forecast: Forecast) -> dict[str, Any]:
     return {
         "code": forecast.code,
+        "what_to_do": advice(forecast.code),
         "subject": output.show_subject(forecast.subject),
         "collided_with": output.place_document(forecast.collided_with),
         "reasons": list(forecast.reasons),
