@@ -21,10 +21,10 @@ from registry.identifiers import EntryId
 from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
 from .connection import Identity
 from .hand_in import Admission
-from .registry_client import RegistryClient
+from .registry_client import PURPOSE, RegistryClient
 from .submission import Draft, EntryTurnedAway, Submitter
 from .trust import Checkpoint
-from .verify import Head, ProvenMember, ProvenReceipt, ProvenRecord, ProvenStatus
+from .verify import AGE_MS_MAX, Head, ProvenMember, ProvenReceipt, ProvenRecord, ProvenStatus
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class BlockingClient:
         association_keys: int = 1,
         checkpoint: Checkpoint | None = None,
         verify: bool = True,
-        age_ms_max: int | None = None,
+        age_ms_max: int | None = AGE_MS_MAX,
         timeout_s: float = 15.0,
     ) -> None:
         self._loop = asyncio.new_event_loop()
@@ -95,13 +95,13 @@ class BlockingClient:
     ) -> list[ProvenReceipt | EntryTurnedAway]:
         return self._run(self._submitter.commit_all(drafts, timeout_s=timeout_s))
 
-    def status(self, key: ReceivableKey, *, purpose: str = "") -> ProvenStatus:
+    def status(self, key: ReceivableKey, *, purpose: str = PURPOSE) -> ProvenStatus:
         return self._run(self.client.status(key, purpose=purpose))
 
-    def statuses(self, keys: Sequence[ReceivableKey], *, purpose: str = "") -> tuple[ProvenStatus, ...]:
+    def statuses(self, keys: Sequence[ReceivableKey], *, purpose: str = PURPOSE) -> tuple[ProvenStatus, ...]:
         return self._run(self.client.statuses(keys, purpose=purpose))
 
-    def receivable(self, key: ReceivableKey, *, purpose: str = "") -> ProvenRecord:
+    def receivable(self, key: ReceivableKey, *, purpose: str = PURPOSE) -> ProvenRecord:
         return self._run(self.client.receivable(key, purpose=purpose))
 
     def member(self, member_id: str) -> ProvenMember:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -44,6 +45,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"pledgebook {importlib.metadata.version('pledgebook')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before any command."""
+
 
 app.add_typer(members.keys_app, name="keys")
 app.add_typer(governance.govern_app, name="govern")
@@ -171,7 +188,7 @@ def _report(error: ClientError | RegistryError, *, as_json: bool) -> int:
     if as_json:
         output.print_json(output.error_document(error))
     else:
-        typer.echo(f"pledgebook: {error}", err=True)
+        typer.echo(f"pledgebook: {output.error_line(error)}", err=True)
     return output.exit_code_of(error)
 
 

@@ -37,6 +37,7 @@ from .node_circle import OVERLOADED, PASSING, RETRY_PAUSE_S, FalseAnswer, NodeCi
 from .trust import Checkpoint
 from .unverified import UncheckedChain, receipt_entry_id
 from .verify import (
+    AGE_MS_MAX,
     AnswerChecks,
     Head,
     ProvenMember,
@@ -53,6 +54,8 @@ RECEIPTS_PER_CALL_MAX: Final = 10_000
 WAIT_MS_MAX: Final = 60_000
 ATTEMPT_S: Final = 5.0
 RESUBMIT_AFTER_S: Final = 5.0
+PURPOSE: Final = "business"
+"""What the nodes' query log is told when the caller does not say why it asks; nodes answer nobody who says nothing."""
 
 
 class RegistryClient:
@@ -67,7 +70,7 @@ class RegistryClient:
         chain: TrustedChain | None = None,
         checkpoint: Checkpoint | None = None,
         verify: bool = True,
-        age_ms_max: int | None = None,
+        age_ms_max: int | None = AGE_MS_MAX,
         timeout_s: float = 15.0,
         attempt_s: float = ATTEMPT_S,
         resubmit_after_s: float = RESUBMIT_AFTER_S,
@@ -75,7 +78,7 @@ class RegistryClient:
     ) -> None:
         """`addresses`: node id -> host:port, in the order in which they are asked. `chain` may be shared between clients.
 
-        A call ends after `timeout_s`, of which one node gets at most `attempt_s`. A receipt that is later than
+        State older than `age_ms_max` is refused; None accepts any age. A call ends after `timeout_s`, of which one node gets at most `attempt_s`. A receipt that is later than
         `resubmit_after_s` is asked for elsewhere, and its entry handed to so many other nodes that one of them is honest: its
         node may have died with it, or may keep it back.
         Raises DirectoryError when a node is not in the genesis document.
@@ -273,11 +276,13 @@ class RegistryClient:
 
     # -- Questions --------------------------------------------------------------------------------------------------
 
-    async def status(self, key: ReceivableKey, *, purpose: str = "") -> ProvenStatus:
+    async def status(self, key: ReceivableKey, *, purpose: str = PURPOSE) -> ProvenStatus:
         """The public view of one receivable, or the proof that there is none."""
         return (await self.statuses([key], purpose=purpose))[0]
 
-    async def statuses(self, keys: Sequence[ReceivableKey], *, purpose: str = "") -> tuple[ProvenStatus, ...]:
+    async def statuses(
+        self, keys: Sequence[ReceivableKey], *, purpose: str = PURPOSE
+    ) -> tuple[ProvenStatus, ...]:
         """As `status`, for many; each hundred is answered at one height."""
         proven: list[ProvenStatus] = []
         for start in range(0, len(keys), KEYS_PER_CALL_MAX):
@@ -302,7 +307,7 @@ class RegistryClient:
 
         return await self._nodes.ask(attempt, self._deadline(None))
 
-    async def receivable(self, key: ReceivableKey, *, purpose: str = "") -> ProvenRecord:
+    async def receivable(self, key: ReceivableKey, *, purpose: str = PURPOSE) -> ProvenRecord:
         """The whole record, for its parties, the association, auditors and courts. Raises CallRefused (FORBIDDEN)."""
         request = registry_pb2.GetReceivableRequest(
             key=wire.key_message(key), purpose=purpose, trusted_height=self._trusted_height()

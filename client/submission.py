@@ -93,7 +93,6 @@ class SequenceNumbers:
     async def take(self) -> int:
         """A number that nobody else of this member takes."""
         async with self._lock:
-            # Read again after a while: what other processes of this member have used since is not tried in vain.
             now_s = asyncio.get_running_loop().time()
             if self._read_at_s is None or now_s - self._read_at_s >= self._read_again_s:
                 await self._read()
@@ -101,8 +100,8 @@ class SequenceNumbers:
             self._next += self._lanes
             return number
 
-    async def begin_again(self) -> None:
-        """A number was used already: continue above everything that the ledger has seen."""
+    async def catch_up(self) -> None:
+        """Continue above everything that the ledger has seen, also of this member's other processes."""
         async with self._lock:
             await self._read()
 
@@ -193,6 +192,10 @@ class Submitter:
     ) -> list[ProvenReceipt | EntryTurnedAway]:
         outcomes: dict[int, ProvenReceipt | EntryTurnedAway] = {}
         open_indexes = list(indexes)
+        # A number that another process of this member has used meanwhile would be refused, and once it is signed and handed in it
+        # cannot be replaced before it has expired: to ask first costs little.
+        for member in {drafts[index].submitter: None for index in indexes}:
+            await self._numbers_of(member).catch_up()
         for attempt in range(RENUMBER_TIMES_MAX + 1):
             signed = {index: decode_entry(await self.sign(drafts[index])) for index in open_indexes}
             known = {index: self._numbers_of(drafts[index].submitter).proven_window for index in open_indexes}
@@ -205,7 +208,7 @@ class Submitter:
                     outcomes[index] = outcome
                     continue
                 if outcome.code == Code.REPLAYED:
-                    await self._numbers_of(drafts[index].submitter).begin_again()
+                    await self._numbers_of(drafts[index].submitter).catch_up()
                     if attempt < RENUMBER_TIMES_MAX and await self._is_dead(entry, known[index]):
                         open_indexes.append(index)
                         continue

@@ -65,6 +65,9 @@ from .trust import Checkpoint
 
 # A wide batch of receipts touches a few hundred blocks; a header with its certificate takes about 1 KiB.
 HEADS_REMEMBERED_MAX: Final = 2_048
+# Six of the heartbeats that a network without work makes by default. What is certified stays genuine for ever, so without
+# a bound one node could show a state of long ago, before a pledge, to whoever has seen nothing newer.
+AGE_MS_MAX: Final = 60_000
 
 
 class HeadTooOld(ProofInvalid):
@@ -164,8 +167,9 @@ class TrustedChain:
     """What one client believes of one chain. Not thread-safe: one owner."""
 
     def __init__(
-        self, genesis: Genesis, *, checkpoint: Checkpoint | None = None, age_ms_max: int | None = None
+        self, genesis: Genesis, *, checkpoint: Checkpoint | None = None, age_ms_max: int | None = AGE_MS_MAX
     ) -> None:
+        """`age_ms_max`: how old the state of an answer may be; None accepts any age, which has to be said."""
         self.genesis = genesis
         self.forks: list[Fork] = []
         self._checkpoint = checkpoint
@@ -279,7 +283,10 @@ class TrustedChain:
         age_ms = now_ms - header.time_ms
         if age_ms > self._age_ms_max:
             raise HeadTooOld(
-                f"the answer is {age_ms} ms old, accepted are {self._age_ms_max} ms", age_ms=age_ms
+                f"the answer is {age_ms // 1_000} s old and at most {self._age_ms_max // 1_000} s are accepted: the node, or the "
+                "whole network, stands still, or this machine's clock is wrong; ask other nodes, or accept an older state in so "
+                "many words",
+                age_ms=age_ms,
             )
 
     def _see(self, head: Head) -> None:

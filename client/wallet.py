@@ -9,10 +9,10 @@ Leaves to others: where keys lie (`keys`), which number an entry gets and how it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from registry.entry import EntryBody, EntrySignature, Mode, assemble, decode_body, encode_body, sign_body
-from registry.fingerprints import FingerprintKey, Fingerprints
+from registry.fingerprints import FingerprintKey, Fingerprints, Numbering
 from registry.identifiers import MemberId, show_id
 from registry.member import possession_message
 from registry.operations import AcceptAssignment, Assign, CorrectReceivable, Operation, Pledge
@@ -26,10 +26,15 @@ from .papers import Papers
 
 @dataclass(frozen=True, slots=True)
 class ShownPapers:
-    """What a factor has before it when it is asked to sign: the papers, and what the registration is known by."""
+    """What a factor has before it when it is asked to sign: the papers, and what the chain proves about them.
+
+    `registered` is what the registration is known by. `numbering` is that of the exporter's member record: whether a number
+    restarts each year decides what the invoice is known by, so it is not taken from a file that the exporter hands over.
+    """
 
     papers: Papers
     registered: Fingerprints
+    numbering: Numbering
 
 
 ShownByReceivable = Mapping[bytes, ShownPapers]
@@ -83,7 +88,7 @@ class Wallet:
         seen = shown.get(receivable)
         if seen is None:
             raise PapersMismatch(f"no papers were shown for {name}; ask the assignor for them before signing")
-        computed = seen.papers.fingerprints(self.fingerprint_key)
+        computed = replace(seen.papers, numbering=seen.numbering).fingerprints(self.fingerprint_key)
         if computed != seen.registered:
             raise PapersMismatch(
                 f"{name}: the papers shown are not those of the registration ({_difference(computed, seen.registered)}); "

@@ -29,7 +29,7 @@ SIGNATURE_BYTES: Final = 64
 HEIGHT_MAX: Final = 2**63 - 1
 ROUND_MAX: Final = 2**31 - 1
 PAYLOAD_BYTES_MAX: Final = 2**31 - 1
-"""What the format can say; the limit of the protocol is `driver.Limits.payload_bytes_max`."""
+"""What the format can say; the limit of the protocol is `limits.Limits.payload_bytes_max`."""
 NO_ROUND: Final = -1
 
 PREVOTE_TAG: Final = b"pledgebook/prevote/v1\0"

@@ -53,7 +53,15 @@ from consensus.inputs import (
     must_be_journaled,
 )
 from consensus.limits import Limits, Timing
-from consensus.messages import BlockHash, Proposal, UnsignedProposal, UnsignedVote, ValueMessage, Vote
+from consensus.messages import (
+    BlockHash,
+    Proposal,
+    UnsignedProposal,
+    UnsignedVote,
+    ValueMessage,
+    Vote,
+    VoteType,
+)
 from consensus.recovery import NormalStart, ObserveOnly, Refuse, SignedPlace, StartFacts, judge_start
 from consensus.validators import NodeId
 from node.inbox import Inbox
@@ -217,6 +225,7 @@ class Engine:
             raise CertificateInvalid("of another block", height=certificate.height, expected=info.height)
         validators = self._application.validators(info.height)
         verify_certificate(certificate, validators, self._settings.chain_id, verify)
+        self._observe_if_forgotten(certificate)
         committed = self._commit(payload, certificate_bytes)
         self._observe_after(info.height)
         self._feed(Synced(info.height))
@@ -293,6 +302,22 @@ class Engine:
         """
         if self._signer is not None and fetched <= self._signer.floor:
             self._signer.raise_floor(fetched + 2)
+
+    def _observe_if_forgotten(self, certificate: Certificate) -> None:
+        """A signature of ours that the signer does not remember shows that its file is older than what we signed.
+
+        All files may have been restored from one backup, or the whole data folder may be gone: from inside neither can be
+        told from a node that was merely away, which must vote again at once or the network may lack a quorum. What our key
+        has signed since is in the certificates that we lack. As in `_observe_after`, we may have signed two heights on.
+        """
+        if self._signer is None:
+            return
+        index = self._application.validators(certificate.height).index(self._settings.node_id)
+        last = self._signer.last
+        remembered = (0, 0, 0) if last is None else last.place
+        signed = (certificate.height, certificate.round, int(VoteType.PRECOMMIT))
+        if index in certificate.signer_indexes and signed > remembered:
+            self._signer.raise_floor(certificate.height + 2)
 
     def _replay(self, inputs: tuple[Input, ...]) -> None:
         """Bring a new core to where the last run was, by the same steps; perform only what is still to be done."""
@@ -490,6 +515,7 @@ class Engine:
         No flush before: what is acknowledged from here on is in the store. If we were to crash before the commit, the
         replay would decide again, or, its tail lost, hear the certificate from the peers. If after it, see `start`.
         """
+        self._observe_if_forgotten(decided.certificate)
         committed = self._commit(decided.payload, decided.certificate.encode())
         self._begin_height(decided.height + 1, committed.time_ms)
 

@@ -12,7 +12,7 @@ Leaves to others: building the parts from files (`runtime`), and the parts thems
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +105,13 @@ class RunningNode:
             _peer_addresses(config, genesis), parts.identity, self._metrics, parts.logger
         )
         self._sync = Sync(
-            self._peers.links, self, lambda: self._feed.height, self._clock, self._metrics, parts.logger
+            self._peers.links,
+            self,
+            lambda: self._feed.height,
+            self._clock,
+            self._metrics,
+            parts.logger,
+            quorum_with=self._quorum_with(),
         )
         self._talk = PeerTalk(
             config.node_id,
@@ -126,8 +132,11 @@ class RunningNode:
 
     async def run(self) -> None:
         """Serve until `stop`. Raises, as one ExceptionGroup, what ended a part of the node before that."""
-        logger = self._parts.logger
+        parts, logger = self._parts, self._parts.logger
         try:
+            if parts.signer is not None:
+                # Until it has heard its peers: see `sync`.
+                await self._engine_thread.call(lambda: self._engine.set_syncing(True))
             await self._engine_thread.call(self._engine.start)
             self._refresh_status(await self._engine_thread.call(self._engine.status))
             async with asyncio.TaskGroup() as group:
@@ -213,6 +222,18 @@ class RunningNode:
             clock=self._clock,
             listener=self,
         )
+
+    def _quorum_with(self) -> Callable[[Collection[str]], bool] | None:
+        """Whether peers and this node together can decide the next block; None for an observer."""
+        if self._parts.signer is None:
+            return None
+        validators = self._executor.validators(self._executor.tip().height + 1)
+        own_power = validators.power(NodeId(self._parts.config.node_id))
+
+        def is_quorum(peers: Collection[str]) -> bool:
+            return validators.is_quorum(own_power + sum(validators.power(NodeId(peer)) for peer in peers))
+
+        return is_quorum
 
     def _make_servers(self) -> None:
         config, genesis = self._parts.config, self._parts.genesis

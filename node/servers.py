@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from node.api.ledger_service import LedgerService
 from node.api.public_services import PublicHealth, PublicReflection, public_slots
 from node.api.registry_service import RegistryService
+from node.api.strangers import Strangers
 from node.config import Address, Limits
 from node.peering.peer_service import PeerService
 from node.peering.peers import MESSAGE_BYTES_MAX
@@ -79,6 +80,7 @@ def api_server(
             ("grpc.max_concurrent_streams", limits.concurrent_calls),
         ],
         maximum_concurrent_rpcs=limits.concurrent_calls,
+        interceptors=[Strangers(registry_service.api, members_only="/pledgebook.v1.Registry/")],
     )
     registry_pb2_grpc.add_RegistryServicer_to_server(registry_service, server)
     ledger_pb2_grpc.add_LedgerServicer_to_server(ledger_service, server)

@@ -32,6 +32,7 @@ from client.trust import Checkpoint
 from node.config import ConfigError
 from node.network import Network, NodeDied, NotHealthy
 from registry.errors import RegistryError
+from registry.identifiers import show_id
 from scripts import demo_acts as acts
 from scripts.demo_figures import Figures, count_export
 from scripts.demo_invoices import InvoiceSet, make_up_invoices, read_invoices
@@ -225,8 +226,9 @@ def _serve(stage: Stage) -> None:
         ("node", "members ask at (gRPC)", "operators look at (HTTP)"),
         [(node, address.api, f"http://{address.http}") for node, address in stage.directory.nodes.items()],
     )
+    known = show_id(next(iter(stage.names)))
     stage.say(
-        f"\nIn another terminal:\n  export PLEDGEBOOK_NETWORK={folder}\n  .venv/bin/pledgebook status --help\n"
+        f"\nIn another terminal:\n  .venv/bin/pledgebook status {known} --network {folder}\n"
         "\nCtrl-C here (or SIGTERM to this process) stops the nodes and removes the folder."
     )
     while True:

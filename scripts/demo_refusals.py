@@ -304,7 +304,10 @@ def _verified(stage: Stage, star: Star) -> bytes:
 
 def _shown(stage: Stage, star: Star, registered: Star | None = None) -> dict[bytes, ShownPapers]:
     fingerprints = (registered or star).papers.fingerprints(stage.fingerprint_key)
-    return {star.receivable_id: ShownPapers(star.papers, fingerprints)}
+    enrolled = {member.member_id: member for member in stage.genesis.members}
+    return {
+        star.receivable_id: ShownPapers(star.papers, fingerprints, enrolled[star.papers.exporter].numbering)
+    }
 
 
 def _line(

@@ -70,7 +70,7 @@ class Stage:
 
     def open_clients(self) -> None:
         """One client at each node, which asks that node first; the association asks at its own, and so on."""
-        for node, address in self.directory.nodes.items():
+        for lane, (node, address) in enumerate(self.directory.nodes.items()):
             others = {name: other.api for name, other in self.directory.nodes.items() if name != node}
             wallet = self.wallet(address.member)
             self.clients[node] = RegistryClient(
@@ -79,8 +79,12 @@ class Stage:
                 Identity(wallet.member, wallet.keys[0]),
                 timeout_s=COMMIT_TIMEOUT_S,
             )
+            # One member hands in at several nodes at once: each submitter takes its numbers from a lane of its own.
             self.submitters[node] = Submitter(
-                self.clients[node], association_keys=self.directory.governance_threshold
+                self.clients[node],
+                association_keys=self.directory.governance_threshold,
+                lane=lane,
+                lanes=len(self.directory.nodes),
             )
 
     async def close_clients(self) -> None:

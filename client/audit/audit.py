@@ -34,7 +34,13 @@ from .workers import GARBAGE_THRESHOLD, Alone, Crew, WorkerPool
 Progress = Callable[[int, int], None]
 """Called now and then with bytes of the file done and in all."""
 
-_OF_A_BODY: Final = (Check.CHAIN_ID, Check.BODY_ROOTS, Check.LAST_CERTIFICATE, Check.SIGNATURES)
+_OF_A_BODY: Final = (
+    Check.CHAIN_ID,
+    Check.BODY_ROOTS,
+    Check.LAST_CERTIFICATE,
+    Check.SIGNATURES,
+    Check.EVIDENCE,
+)
 # Checks that are made once for the file; the others are made for every block.
 _ONCE: Final = (
     Check.CONTAINER,

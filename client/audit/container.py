@@ -46,6 +46,7 @@ _BLOCK_HEAD: Final = struct.Struct(">III")
 _RECEIPT_HEAD: Final = struct.Struct(">I")
 MANIFEST_OFFSET: Final = _PREAMBLE.size
 FRAME_HEAD_BYTES: Final = _FRAME_HEAD.size
+BLOCK_HEAD_BYTES: Final = _BLOCK_HEAD.size
 
 BLOCK_BYTES_MAX: Final = (
     limits.BLOCK_BYTES_MAX

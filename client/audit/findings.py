@@ -41,6 +41,7 @@ class Check(IntEnum):
     INVARIANTS = 22
     HEAD = 24
     FORK = 25
+    EVIDENCE = 26
 
 
 TITLES: Final[dict[Check, str]] = {
@@ -55,7 +56,7 @@ TITLES: Final[dict[Check, str]] = {
     Check.TIME: "time only moves forward",
     Check.BODY_ROOTS: "entry count and roots of the body",
     Check.HISTORY: "history tree over all earlier blocks",
-    Check.VALIDATORS_HASH: "validators are those the parent announced",
+    Check.VALIDATORS_HASH: "validators and proposer are those the parent announced",
     Check.CERTIFICATE: "a quorum of validators signed each block",
     Check.LAST_CERTIFICATE: "each block carries its parent's certificate",
     Check.VALIDATOR_CHANGE: "validators change only by governance",
@@ -68,6 +69,7 @@ TITLES: Final[dict[Check, str]] = {
     Check.INVARIANTS: "invariants of the rulebook at the end",
     Check.HEAD: "the expected head is reached",
     Check.FORK: "no two certificates for one height",
+    Check.EVIDENCE: "recorded evidence of double votes holds",
 }
 
 

@@ -9,10 +9,13 @@ header, so that the chain of headers can still be followed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from consensus.validators import ValidatorSet
+from consensus.errors import EvidenceInvalid, InvalidMessage
+from consensus.evidence import Equivocation, verify_evidence
+from consensus.validators import NodeId, ValidatorSet
 from registry import limits
 from registry.block import (
     BLOCK_VERSION,
@@ -29,9 +32,10 @@ from registry.codec import unpack
 from registry.entry import Entry, decode_entry, verify_signatures
 from registry.errors import BadSignature, BlockInvalid, MalformedEntry
 from registry.merkle.log import tree_root
+from registry.signing import verify
 
 from .certificates import CertificateChecker, CertificateRefused, Certified
-from .container import FRAME_HEAD_BYTES, BlockFrame, ExportedBlock, decode_block_payload
+from .container import BLOCK_HEAD_BYTES, FRAME_HEAD_BYTES, BlockFrame, ExportedBlock, decode_block_payload
 from .findings import FINDINGS_PER_BLOCK_MAX, Category, Check, CheckFailed, Finding, finding
 
 
@@ -132,6 +136,8 @@ class Inspector:
         receipts_are_certified = _check_receipts(exported, header, notes)
         parent_certified = None if block is None else self._parent_certified(block, notes)
         entries = () if block is None else self._entries(block, frame, notes)
+        if block is not None:
+            self._check_evidence(block, notes)
         return InspectedBlock(
             offset=frame.offset,
             header=header,
@@ -167,6 +173,14 @@ class Inspector:
                 "the block belongs to another chain",
                 expected=self._anchor.chain_id,
                 found=header.chain_id,
+            )
+        if self._anchor.validators.get(NodeId(header.proposer)) is None:
+            notes.add(
+                Check.VALIDATORS_HASH,
+                Category.UNAUTHORISED,
+                "the block's proposer is no validator",
+                expected=", ".join(each.node_id for each in self._anchor.validators.validators),
+                found=header.proposer,
             )
         if header.rules_version != RULES_VERSION:
             notes.add(
@@ -221,10 +235,39 @@ class Inspector:
             )
         return certified
 
+    def _check_evidence(self, block: Block, notes: _Notes) -> None:
+        """Each piece proves that a validator voted twice, and they stand oldest first, each once."""
+        chain_id, height = self._anchor.chain_id, block.header.height
+        places: list[tuple[int, bytes]] = []
+        for index, raw in enumerate(block.evidence):
+            what = f"evidence {index} proves nothing"
+            try:
+                evidence = Equivocation.decode(raw)
+                verify_evidence(evidence, self._anchor.validators, chain_id, verify)
+            except InvalidMessage as error:
+                notes.add(Check.EVIDENCE, Category.MALFORMED, f"{what}: {error}")
+            except EvidenceInvalid as error:
+                notes.add(Check.EVIDENCE, Category.UNAUTHORISED, f"{what}: {error}")
+            except BadSignature as error:
+                notes.add(Check.EVIDENCE, Category.FORGED, f"{what}: {error.message}")
+            else:
+                if evidence.height > height:
+                    what = f"evidence {index} is of a later height than its block"
+                    notes.add(
+                        Check.EVIDENCE,
+                        Category.RULE,
+                        what,
+                        expected=f"at most {height}",
+                        found=evidence.height,
+                    )
+                places.append((evidence.height, evidence.id(chain_id)))
+        if places != sorted(set(places)):
+            notes.add(Check.EVIDENCE, Category.RULE, "evidence must stand oldest first, each once")
+
     def _entries(self, block: Block, frame: BlockFrame, notes: _Notes) -> tuple[Entry, ...]:
         entries: list[Entry] = []
-        for index, raw in enumerate(block.entries):
-            entry = self._entry(raw, index, frame, notes)
+        for index, (raw, offset) in enumerate(zip(block.entries, _entry_offsets(block, frame), strict=True)):
+            entry = self._entry(raw, index, offset, notes)
             if entry is not None:
                 entries.append(entry)
         operations = sum(len(entry.body.operations) for entry in entries)
@@ -238,12 +281,11 @@ class Inspector:
             )
         return tuple(entries)
 
-    def _entry(self, raw: bytes, index: int, frame: BlockFrame, notes: _Notes) -> Entry | None:
+    def _entry(self, raw: bytes, index: int, offset: int, notes: _Notes) -> Entry | None:
         try:
             entry = decode_entry(raw)
         except MalformedEntry as error:
-            where = _offset_of(raw, frame)
-            notes.add(Check.CANONICAL, Category.MALFORMED, error.message, entry_index=index, offset=where)
+            notes.add(Check.CANONICAL, Category.MALFORMED, error.message, entry_index=index, offset=offset)
             return None
         if entry.body.chain_id != self._anchor.chain_id:
             notes.add(
@@ -251,7 +293,7 @@ class Inspector:
                 Category.UNAUTHORISED,
                 "the entry was signed for another chain",
                 entry_index=index,
-                offset=_offset_of(raw, frame),
+                offset=offset,
                 expected=self._anchor.chain_id,
                 found=entry.body.chain_id,
             )
@@ -264,7 +306,7 @@ class Inspector:
                 Category.FORGED,
                 f"{error.message} (entry {entry.entry_id.hex()})",
                 entry_index=index,
-                offset=_offset_of(raw, frame),
+                offset=offset,
                 expected=f"a signature of key {key}",
             )
         return entry
@@ -309,11 +351,26 @@ def unreadable(
     )
 
 
-def _offset_of(raw: bytes, frame: BlockFrame) -> int:
-    # The entry was cut out of this payload, so it is there.
-    return frame.offset + FRAME_HEAD_BYTES + frame.payload.find(raw)
+def _entry_offsets(block: Block, frame: BlockFrame) -> Iterator[int]:
+    """Where each entry begins in the file. Counted, not searched for: a hostile block may hold thousands of bad entries."""
+    count = len(block.entries)
+    offset = frame.offset + FRAME_HEAD_BYTES + BLOCK_HEAD_BYTES
+    offset += _ARRAY_OF_4_BYTES + _binary_head_bytes(block.header_bytes) + len(block.header_bytes)
+    offset += 1 if count < 16 else 3  # the head of an array (MessagePack)
+    for raw in block.entries:
+        offset += _binary_head_bytes(raw)
+        yield offset
+        offset += len(raw)
 
 
+def _binary_head_bytes(content: bytes) -> int:
+    """How many bytes MessagePack writes before binary content of this length."""
+    if len(content) < 1 << 8:
+        return 2
+    return 3 if len(content) < 1 << 16 else 5
+
+
+_ARRAY_OF_4_BYTES: Final = 1
 _ARRAY_OF_4: Final = 0x94
 _BIN_8: Final = 0xC4
 _BIN_16: Final = 0xC5

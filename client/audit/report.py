@@ -33,7 +33,7 @@ class CheckResult:
 NOT_CHECKED: Final = (
     "23: whether papers outside the chain match the commitments on it (no paper was disclosed to this audit)",
     "24: cosignatures of outside witnesses (none are part of this version)",
-    "evidence of double votes inside blocks is bound by its root; its signatures are not checked",
+    "26: whether one double vote is recorded in two blocks",
     "whether what members signed is true: an invoice can be invented before it is registered",
 )
 

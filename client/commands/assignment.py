@@ -139,7 +139,7 @@ def accept(
             acknowledged_suspicions=acknowledged,
             future_consented=accept_future,
         )
-        shown = {identifier: shown_papers(session, record, papers)}
+        shown = {identifier: await shown_papers(session, record, papers)}
         signers = (session.wallet(session.acting.name),)
         await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
 

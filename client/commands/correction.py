@@ -208,7 +208,10 @@ def correct(
         if operation.fingerprints is not None:
             names.append(association)
         signers = tuple(session.wallet(name) for name in names)
-        shown = {identifier: ShownPapers(papers, new)}
+        exporter = (await session.client.member(record.exporter)).member
+        if exporter is None:
+            raise InputError(f"{record.exporter} is not enrolled on this chain")
+        shown = {identifier: ShownPapers(papers, new, exporter.numbering)}
         receipt = await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
         if receipt is not None:
             append_papers(path, [FiledPapers(ReceivableId(identifier), papers, filed.salt)])

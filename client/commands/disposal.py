@@ -69,7 +69,7 @@ def assign(
             resale_barred=bar_resale,
             future_consented=accept_future,
         )
-        shown = {identifier: shown_papers(session, record, papers)}
+        shown = {identifier: await shown_papers(session, record, papers)}
         signers = (session.wallet(session.acting.name), taker)
         await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
 
@@ -116,7 +116,7 @@ def pledge(
             verified_fingerprints=record.fingerprints.digest(),
             acknowledged_suspicions=acknowledged,
         )
-        shown = {identifier: shown_papers(session, record, papers)}
+        shown = {identifier: await shown_papers(session, record, papers)}
         signers = [session.wallet(session.acting.name), taker]
         if junior is not None:
             signers.append(session.wallet(junior.senior_pledgee))
@@ -152,7 +152,7 @@ def release(
     in_session(Options(network, acting, node, timeout_s, as_json, "release", dry_run), work)
 
 
-def shown_papers(session: Session, record: Receivable, papers: Path | None) -> ShownPapers:
+async def shown_papers(session: Session, record: Receivable, papers: Path | None) -> ShownPapers:
     """The papers that the taker is shown: from the file given, or from the exporter's own filing."""
     path = papers
     if path is None:
@@ -163,7 +163,10 @@ def shown_papers(session: Session, record: Receivable, papers: Path | None) -> S
     filed = find_papers(path, record.receivable_id)
     if filed is None:
         raise InputError(f"{path} has no papers of this receivable: give --papers FILE")
-    return ShownPapers(filed.papers, record.fingerprints)
+    exporter_record = (await session.client.member(record.exporter)).member
+    if exporter_record is None:
+        raise InputError(f"{record.exporter} is not enrolled on this chain")
+    return ShownPapers(filed.papers, record.fingerprints, exporter_record.numbering)
 
 
 def _junior(record: Receivable, lien_id: bytes) -> Junior:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ..importers import mapping as mappings
 from ..importers.customers import CUSTOMERS_MAX, demonstration_lei, read_customer_directory
 from ..importers.invoice_import import ImportTally, InvoiceImport
 from ..importers.rows import InvoiceRow, RowProblem, read_rows
+from ..refusals import advice
 from . import options as opt
 from . import output
 from .session import Options, Session, in_session
@@ -91,8 +93,11 @@ def import_invoices(
         in_session(Options(network, acting, node, timeout_s, as_json, "import"), work)
 
 
-def show_mapping() -> None:
+def show_mapping(as_json: opt.AsJson = False) -> None:
     """Print the column mapping of accounts_receivable.csv, to start one's own from."""
+    if as_json:
+        output.print_json(tomllib.loads(mappings.ACCOUNTS_RECEIVABLE))
+        return
     typer.echo(mappings.ACCOUNTS_RECEIVABLE, nl=False)
 
 
@@ -218,7 +223,13 @@ def _show_survey(survey: _Survey, *, as_json: bool) -> None:
 def _show_tally(tally: ImportTally, rows: int, *, as_json: bool) -> None:
     if as_json:
         refused = [
-            {"line": each.line, "operation": each.operation, "code": each.code, "message": each.message}
+            {
+                "line": each.line,
+                "operation": each.operation,
+                "code": each.code,
+                "message": each.message,
+                "what_to_do": advice(each.code),
+            }
             for each in tally.refusals
         ]
         output.print_json(

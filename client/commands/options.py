@@ -43,6 +43,16 @@ FirstNode = Annotated[
 Timeout = Annotated[
     float, typer.Option("--timeout", min=0.1, max=3_600, metavar="SECONDS", help="Give up after this long.")
 ]
+AgeMax = Annotated[
+    float,
+    typer.Option(
+        "--max-age",
+        min=0.0,
+        max=1e9,
+        metavar="SECONDS",
+        help="Refuse a state that is older than this; 0 accepts any age.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Sign nothing away: only ask how the entry would be judged now.")

@@ -23,6 +23,7 @@ from registry.money import show_amount
 from registry.receipt import Result
 
 from ..errors import CallRefused, PapersMismatch, Unreachable
+from ..refusals import advice
 from ..submission import EntryTurnedAway
 
 
@@ -49,13 +50,19 @@ def exit_code_of(error: Exception) -> ExitCode:
 def error_document(error: Exception) -> dict[str, Any]:
     """The JSON form of an error."""
     code = getattr(error, "code", None) or type(error).__name__
-    document: dict[str, Any] = {"code": str(code), "message": str(error)}
+    document: dict[str, Any] = {"code": str(code), "message": str(error), "what_to_do": advice(str(code))}
     if isinstance(error, ProofInvalid):
         document["details"] = {
             name: value.hex() if isinstance(value, bytes) else str(value)
             for name, value in error.details.items()
         }
     return {"error": document}
+
+
+def error_line(error: Exception) -> str:
+    """The same for people: one line, with what to do where the code is known."""
+    what_to_do = advice(str(getattr(error, "code", None) or type(error).__name__))
+    return f"{error}" if what_to_do is None else f"{error}\n  {what_to_do}"
 
 
 def print_json(document: object) -> None:
@@ -104,6 +111,7 @@ def result_document(result: Result) -> dict[str, Any]:
     """The JSON form of one operation's result."""
     return {
         "code": str(result.code),
+        "what_to_do": advice(result.code),
         "subject": show_subject(result.subject),
         "collided_with": place_document(result.collided_with),
         "reasons": [{"word": reason.word, "amount_minor_units": reason.amount} for reason in result.reasons],
@@ -134,4 +142,5 @@ def describe(result: Result, currency: str | None) -> str:
         parts.append(f"collides with {show_place(result.collided_with)}")
     if result.reasons:
         parts.append(f"because: {show_reasons(result.reasons, currency)}")
-    return "; ".join(parts)
+    what_to_do = advice(result.code)
+    return "; ".join(parts) + ("" if what_to_do is None else f". {what_to_do}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +16,10 @@ from registry.money import show_amount
 from registry.receivable import Receivable, StatusSummary, free_amount
 
 from ..answers import ByFingerprint, ById, ReceivableKey
+from ..connection import system_clock
 from ..errors import InputError
 from ..papers import date_of
-from ..verify import Head, ProvenStatus
+from ..verify import AGE_MS_MAX, Head, ProvenStatus
 from . import options as opt
 from . import output
 from .session import Options, Session, debtor_identifier, in_session, member_id_of, parse_receivable
@@ -46,6 +46,7 @@ def status(
     ] = None,
     node: opt.FirstNode = None,
     timeout_s: opt.Timeout = 20.0,
+    age_s_max: opt.AgeMax = AGE_MS_MAX / 1_000,
     as_json: opt.AsJson = False,
 ) -> None:
     """Ask what is free of a receivable, by its id or by what is printed on its invoice. The proof is checked."""
@@ -64,7 +65,7 @@ def status(
         proven = await session.client.status(key, purpose="status")
         _show_status(proven, as_json=as_json)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "status"), work)
+    in_session(Options(network, acting, node, timeout_s, as_json, "status", age_s_max=age_s_max), work)
 
 
 def receivable(
@@ -73,6 +74,7 @@ def receivable(
     acting: opt.Asker = None,
     node: opt.FirstNode = None,
     timeout_s: opt.Timeout = 20.0,
+    age_s_max: opt.AgeMax = AGE_MS_MAX / 1_000,
     as_json: opt.AsJson = False,
 ) -> None:
     """Show the whole record of a receivable to one of its parties, the association, an auditor or a court."""
@@ -88,7 +90,7 @@ def receivable(
         else:
             _print_record(proven.record, proven.head, names)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "receivable"), work)
+    in_session(Options(network, acting, node, timeout_s, as_json, "receivable", age_s_max=age_s_max), work)
 
 
 async def _by_invoice(
@@ -141,6 +143,7 @@ def proof_document(head: Head) -> dict[str, Any]:
         "block_hash": head.block_hash.hex(),
         "state_root": head.header.state_root.hex(),
         "time": _time_of(head),
+        "age_ms": _age_ms(head),
     }
 
 
@@ -167,42 +170,84 @@ def _show_status(proven: ProvenStatus, *, as_json: bool) -> None:
 
 
 def summary_document(summary: StatusSummary) -> dict[str, Any]:
-    """The public view as JSON: amounts in minor units."""
-    document = asdict(summary)
-    return {**document, "receivable_id": show_id(summary.receivable_id), "phase": summary.phase.name.lower()}
+    """The public view as JSON."""
+    amounts = ("outstanding", "assigned", "pledged", "disputed", "confirmed")
+    exporter, assignees = free_shares(summary)
+    return {
+        "receivable_id": show_id(summary.receivable_id),
+        "phase": summary.phase.name.lower(),
+        "currency": summary.currency,
+        "free_with_all_holders_minor_units": summary.free,
+        "free_with_exporter": _range_document(exporter),
+        "free_with_assignees": _range_document(assignees),
+        **{f"{name}_minor_units": getattr(summary, name) for name in amounts},
+        "since_height": summary.since_height,
+    }
+
+
+def free_shares(summary: StatusSummary) -> tuple[range, range]:
+    """How much of what is free lies with the exporter, and with those it was assigned to, as far as the public view tells.
+
+    Nobody has more free than it holds, and what one side does not have the other has. The amount is known (a range of one)
+    while nothing is pledged or disputed, or only one side holds anything; the parties see the record itself.
+    """
+    kept = summary.outstanding - summary.assigned
+    exporter = range(max(0, summary.free - summary.assigned), min(summary.free, kept) + 1)
+    assignees = range(max(0, summary.free - kept), min(summary.free, summary.assigned) + 1)
+    return exporter, assignees
+
+
+def _range_document(amounts: range) -> dict[str, int]:
+    return {"at_least_minor_units": amounts[0], "at_most_minor_units": amounts[-1]}
+
+
+def _show_range(amounts: range, currency: str) -> str:
+    if len(amounts) == 1:
+        return show_amount(amounts[0], currency)
+    return (
+        f"{show_amount(amounts[0], currency)} to {show_amount(amounts[-1], currency)} (its parties see which)"
+    )
 
 
 def _summary_lines(summary: StatusSummary) -> dict[str, str]:
-    amounts = ("outstanding", "free", "assigned", "reserved", "pledged", "disputed", "confirmed")
+    currency = summary.currency
+    exporter, assignees = free_shares(summary)
     return {
         "phase": summary.phase.name.lower(),
-        **{name: show_amount(getattr(summary, name), summary.currency) for name in amounts},
+        "outstanding": show_amount(summary.outstanding, currency),
+        "assigned": show_amount(summary.assigned, currency),
+        "free with the exporter": _show_range(exporter, currency),
+        "free with assignees": _show_range(assignees, currency),
+        **{
+            name: show_amount(getattr(summary, name), currency)
+            for name in ("reserved", "pledged", "disputed", "confirmed")
+        },
         "since height": str(summary.since_height),
     }
 
 
 def record_document(record: Receivable) -> dict[str, Any]:
-    """The whole record as JSON: ids in base32, amounts in minor units."""
+    """The whole record as JSON: ids in base32."""
     return {
         "receivable_id": show_id(record.receivable_id),
         "registered": output.place_document(record.place),
         "exporter": record.exporter,
         "debtor_reference": record.debtor_reference.hex(),
         "currency": record.currency,
-        "face_amount": record.face_amount,
-        "paid": record.paid,
-        "diluted": record.diluted,
-        "outstanding": record.outstanding,
-        "disputed": record.disputed,
-        "confirmed": record.confirmation.amount,
+        "face_amount_minor_units": record.face_amount,
+        "paid_minor_units": record.paid,
+        "diluted_minor_units": record.diluted,
+        "outstanding_minor_units": record.outstanding,
+        "disputed_minor_units": record.disputed,
+        "confirmed_minor_units": record.confirmation.amount,
         "issue_date": date_of(record.issue_date).isoformat(),
         "due_date": date_of(record.due_date).isoformat(),
         "phase": record.phase.name.lower(),
         "parts": [
             {
                 "holder": part.holder,
-                "amount": part.amount,
-                "free": free_amount(record, part.holder).amount,
+                "amount_minor_units": part.amount,
+                "free_minor_units": free_amount(record, part.holder).amount,
                 "with_recourse": part.with_recourse,
                 "since": output.place_document(part.since),
             }
@@ -213,7 +258,7 @@ def record_document(record: Receivable) -> dict[str, Any]:
                 "lien_id": show_id(lien.lien_id),
                 "pledgor": lien.pledgor,
                 "pledgee": lien.pledgee,
-                "amount": lien.amount,
+                "amount_minor_units": lien.amount,
                 "until_ms": lien.until_ms,
                 "behind": None if lien.behind is None else show_id(lien.behind),
                 "place": output.place_document(lien.place),
@@ -342,7 +387,15 @@ def _print_record(record: Receivable, head: Head, names: Mapping[str, str]) -> N
 
 def _proof_line(head: Head) -> str:
     word = "verified" if head.is_verified else "NOT VERIFIED"
-    return f"{word} at height {head.header.height}, block {head.block_hash.hex()[:16]}, {_time_of(head)}"
+    return (
+        f"{word} at height {head.header.height}, block {head.block_hash.hex()[:16]}, {_time_of(head)}, "
+        f"{_age_ms(head) / 1_000:.1f} s ago"
+    )
+
+
+def _age_ms(head: Head) -> int:
+    """How old the state is by this machine's clock."""
+    return system_clock() - head.header.time_ms
 
 
 def _time_of(head: Head) -> str:

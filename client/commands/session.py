@@ -29,10 +29,11 @@ from ..directory import Directory, MemberFiles, read_directory
 from ..errors import DirectoryError, InputError
 from ..evidence import keep_evidence
 from ..keys import passphrase_from_environment
+from ..refusals import advice
 from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
 from ..trust import Checkpoint, read_checkpoint, write_checkpoint
-from ..verify import ProvenReceipt, ProvenStatus
+from ..verify import AGE_MS_MAX, ProvenReceipt, ProvenStatus
 from ..wallet import Wallet
 from . import output
 
@@ -54,6 +55,8 @@ class Options:
     purpose: str
     """Why it asks, for the nodes' query log: the verb of the command."""
     dry_run: bool = False
+    age_s_max: float = AGE_MS_MAX / 1_000
+    """How old the state of an answer may be; 0: of any age."""
 
 
 @dataclass(slots=True)
@@ -142,8 +145,11 @@ class Session:
             output.print_rows(
                 f"Would be judged at height {answer.height} (one node's word, no promise; nothing was signed away); "
                 f"at the door: {door}",
-                ("operation", "code", "reasons"),
-                [(name, forecast.code, ", ".join(forecast.reasons)) for name, forecast in forecasts],
+                ("operation", "code", "reasons", "what to do"),
+                [
+                    (name, forecast.code, ", ".join(forecast.reasons), advice(forecast.code) or "")
+                    for name, forecast in forecasts
+                ],
             )
             if not forecasts:
                 typer.echo(f"The rules were not judged: {answer.door_message}")
@@ -167,6 +173,7 @@ def in_session(options: Options, work: Callable[[Session], Awaitable[T]]) -> T:
             _addresses(directory, options.node),
             Identity(wallet.member, wallet.keys[0]),
             checkpoint=checkpoint,
+            age_ms_max=int(options.age_s_max * 1_000) or None,
             timeout_s=options.timeout_s,
         ) as client:
             submitter = Submitter(
@@ -297,6 +304,7 @@ def _show_receipt(draft: Draft, proven: ProvenReceipt, currency: str | None, *, 
 def _forecast_document(forecast: Forecast) -> dict[str, Any]:
     return {
         "code": forecast.code,
+        "what_to_do": advice(forecast.code),
         "subject": output.show_subject(forecast.subject),
         "collided_with": output.place_document(forecast.collided_with),
         "reasons": list(forecast.reasons),

@@ -2,7 +2,7 @@
 
 Guarantees: every refusal goes through `status.abort` and is counted; a damaged store or an invariant that does not hold
 stops the node; any other exception is logged and answered as INTERNAL without a word of what it said.
-Leaves to others: the calls themselves (`grpc_registry`, `grpc_ledger`).
+Leaves to others: the calls themselves (`registry_service`, `ledger_service`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """pledgebook.v1.Ledger: headers for everybody, blocks for those who may read them.
 
 Headers and certificates are public: they hold hashes. Blocks hold the amounts and member ids of all entries, which only
-node operators, the association, auditors and courts may read (RULEBOOK, "Who may see what").
+node operators, the association, auditors and courts may read (`visibility`).
 """
 
 from __future__ import annotations

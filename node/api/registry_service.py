@@ -2,7 +2,7 @@
 
 Guarantees: nothing is answered without a member's token; whoever may not see a record learns nothing of it but that;
 every answer about the ledger is of one height. A caller that leaves in the middle of a call leaves nothing behind.
-Leaves to others: judging entries (`door`), proofs (`grpc_answers`), waiting (`commit_feed`), events (`grpc_events`).
+Leaves to others: judging entries (`door`), proofs (`answers`), waiting (`commit_feed`), events (`events`).
 """
 
 from __future__ import annotations

@@ -5,9 +5,13 @@ engine checks. The engine falls silent only after certified blocks that it lacke
 and speaks again as soon as they fail to: a claim alone silences nobody. A peer that does not deliver what it claims is
 not asked again for a while, which doubles each time; one that delivers a false block for the longest while at once.
 
-Why a node may sign while it does not yet know whether it is behind: it signs only at its own next height, under the rules
+At start a validator is silent until it has heard peers that make up a quorum with it and has fetched what they have, as far
+as they deliver it in time: its files may be from a backup, and then it has forgotten what it signed at those heights. The
+certificates that it lacks tell the engine whether that is so.
+
+Why a node may sign later on while it does not yet know whether it is behind: it signs only at its own next height, under the rules
 of consensus and its signer's memory, so that a vote there is safe whatever the others have decided. If they are further,
-it is useless, and that is all. Silence spares the disk; it protects nothing, and so nobody may be able to force it.
+it is useless, and that is all. Silence then spares the disk; it protects nothing, and so nobody may be able to force it.
 Leaves to others: checking and committing (the engine, on its thread), the streams (`peers`).
 One event loop owns it.
 """
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from typing import Protocol
 
@@ -44,6 +48,13 @@ FETCH_TIMEOUT_S = 30.0
 BLOCK_TIMEOUT_S = 2.0
 # One lacking block is the normal state of a moment; the second shows that the others have gone on without us.
 SILENT_FROM_BLOCKS = 2
+# At start: how often to look who has been heard of, and how many looks before going on without a quorum. A node that hears
+# nobody may be the first of many that start; one that hears some waits longer, since without a quorum nothing is decided.
+LISTEN_CHECK_S = 0.05
+LISTEN_CHECKS_ALONE = 60
+LISTEN_CHECKS_MAX = 200
+# For so long after that, a peer that does not deliver what it claims leaves the node silent to ask another.
+START_SILENCE_MS = 10_000
 # How long a peer is not asked after the first claim that it did not deliver. Doubles each time, up to the second figure.
 UNDELIVERED_FOR_MS = 5_000
 LIAR_FOR_MS = 600_000
@@ -70,8 +81,11 @@ class Sync:
         clock: Clock,
         metrics: Metrics,
         logger: FilteringBoundLogger,
+        *,
+        quorum_with: Callable[[Collection[str]], bool] | None,
     ) -> None:
-        """`height` gives this node's last committed height."""
+        """`height` gives this node's last committed height. `quorum_with` says whether peers and this node are a quorum;
+        with it the engine must be silent when `run` begins. None where there is nothing to be silent about: an observer."""
         self._links = links
         self._engine = engine
         self._height = height
@@ -81,7 +95,9 @@ class Sync:
         self._claims: dict[str, int] = {}
         self._shunned: dict[str, int] = {}  # peer -> monotonic ms until which it is not asked
         self._undelivered: dict[str, int] = {}  # peer -> claims in a row that it did not deliver
-        self._silent = False
+        self._quorum_with = quorum_with
+        self._silent = quorum_with is not None
+        self._patient_until_ms = 0
         self._heard = asyncio.Event()
         self._height_since = (0, 0)  # a height, and when it was first seen
 
@@ -97,7 +113,9 @@ class Sync:
         self._heard.set()
 
     async def run(self) -> None:
-        """Catch up whenever this node is behind, until cancelled."""
+        """Catch up at start and whenever this node is behind, until cancelled."""
+        if self._quorum_with is not None:
+            await self._listen(self._quorum_with)
         while True:
             try:
                 async with asyncio.timeout(CHECK_S):
@@ -108,6 +126,17 @@ class Sync:
             self._heard.clear()
             if self._is_behind():
                 await self._catch_up()
+
+    async def _listen(self, quorum_with: Callable[[Collection[str]], bool]) -> None:
+        """Hear how far the peers are before anything is signed, and catch up with them."""
+        for check in range(LISTEN_CHECKS_MAX):
+            heard = self._askable()
+            if quorum_with(heard) or (not heard and check >= LISTEN_CHECKS_ALONE):
+                break
+            await asyncio.sleep(LISTEN_CHECK_S)
+        self._logger.info("listened", height=self._height(), claims=self._claims)
+        self._patient_until_ms = self._clock.monotonic_ms() + START_SILENCE_MS
+        await self._catch_up()
 
     def _is_behind(self) -> bool:
         now_ms, height = self._clock.monotonic_ms(), self._height()
@@ -124,17 +153,24 @@ class Sync:
             if self._links[peer].connected and self._shunned.get(peer, 0) <= now_ms
         ]
 
+    def _ahead(self) -> list[str]:
+        height = self._height()
+        return [peer for peer in self._askable() if self._claims[peer] > height]
+
     async def _catch_up(self) -> None:
         first = self._height()
-        self._logger.info("catching_up", height=first, claims=self._claims)
+        if self._ahead():
+            self._logger.info("catching_up", height=first, claims=self._claims)
         try:
-            while ahead := [peer for peer in self._askable() if self._claims[peer] > self._height()]:
-                if not await self._fetch_from(self._choose(ahead), first):
+            while ahead := self._ahead():
+                delivered = await self._fetch_from(self._choose(ahead), first)
+                if not delivered and self._clock.monotonic_ms() >= self._patient_until_ms:
                     # Nothing certain says any more that we are behind.
                     await self._set_silent(False)
         finally:
             await self._set_silent(False)
-        self._logger.info("caught_up", height=self._height(), blocks=self._height() - first)
+        if self._height() > first:
+            self._logger.info("caught_up", height=self._height(), blocks=self._height() - first)
 
     def _choose(self, ahead: list[str]) -> str:
         """Any of those that have kept their word best: always the furthest would let one liar be asked first for ever."""
@@ -153,8 +189,10 @@ class Sync:
                 while (block := await _next_block(blocks)) is not None:
                     if await self._engine.apply_certified_block(block.block, block.certificate):
                         self._metrics.blocks_synced.inc()
-                        more = self._claims[peer] > self._height()
-                        await self._set_silent(more and self._height() - first >= SILENT_FROM_BLOCKS)
+                        if not self._ahead():
+                            await self._set_silent(False)
+                        elif self._height() - first >= SILENT_FROM_BLOCKS:
+                            await self._set_silent(True)
         except aio.AioRpcError as error:
             self._shun_undelivered(peer, f"{error.code().name}: {error.details()}")
             return False

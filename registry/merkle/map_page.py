@@ -42,7 +42,6 @@ Slot = Leaf | bytes  # a leaf, the hash of a page below, or EMPTY
 EMPTY: Final = b""
 
 PATH_NIBBLES_MAX: Final = 2 * HASH_BYTES - 1  # a deeper page would hold one key only
-PAGE_BYTES_MAX: Final = 4 + 14 * HASH_BYTES + 16 * 2 * HASH_BYTES + 8
 
 ROOT: Final = 0
 _SEAL_BYTES: Final = 8

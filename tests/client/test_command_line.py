@@ -206,14 +206,15 @@ def test_a_receivable_from_its_invoice_to_its_settlement(shell: Shell) -> None:
     assert shell.on(*pledged, "factor-2").code == 0
     again = shell.on(*pledged, "factor-1")
     assert (again.code, code_of(again)) == (1, "DUPLICATE_PLEDGE")
+    assert "--junior-to" in again.document["operations"][0]["what_to_do"]
     assert again.document["operations"][0]["collided_with"]["height"] > 0
     status = shell.on("status", receivable).document
     assert (
-        status["outstanding"],
-        status["free"],
-        status["assigned"],
-        status["pledged"],
-        status["confirmed"],
+        status["outstanding_minor_units"],
+        status["free_with_all_holders_minor_units"],
+        status["assigned_minor_units"],
+        status["pledged_minor_units"],
+        status["confirmed_minor_units"],
     ) == (
         120_000,
         90_000,
@@ -222,8 +223,11 @@ def test_a_receivable_from_its_invoice_to_its_settlement(shell: Shell) -> None:
         120_000,
     )
     assert status["proof"]["verified"]
+    # Of the 900 that are free no more than 500 can be the exporter's, who has assigned 700 of 1,200.
+    assert status["free_with_exporter"] == {"at_least_minor_units": 20_000, "at_most_minor_units": 50_000}
+    assert status["free_with_assignees"] == {"at_least_minor_units": 40_000, "at_most_minor_units": 70_000}
     record = shell.on("receivable", receivable, "--as", "exporter-1").document
-    assert [lien["amount"] for lien in record["liens"]] == [30_000]
+    assert [lien["amount_minor_units"] for lien in record["liens"]] == [30_000]
     assert shell.on("release", receivable, "--as", "factor-2").code == 0
     payment = ("--bank", "DEUTDEFF", "--reference")
     assert shell.on("pay", receivable, "--as", "factor-1", "--amount", "700", *payment, "A-1/1").code == 0
@@ -282,7 +286,12 @@ def test_status_by_what_is_printed_on_the_invoice_and_of_one_that_is_not_registe
         False,
         True,
     )
+    assert 0 <= unknown.document["proof"]["age_ms"] < 60_000
+    old = shell.on("status", receivable, "--max-age", "0.001", "--timeout", "1")
+    assert (old.code, old.document["error"]["code"]) == (1, "HeadTooOld")
+    assert shell.on("status", receivable, "--max-age", "0").code == 0
     told = shell("status", *by_invoice, "S-2", "--network", str(shell.folder))
+    assert " s ago" in " ".join(told.out.split())
     assert "unknown: nothing stands under this key" in told.out
 
 
@@ -307,7 +316,7 @@ def test_a_dispute_is_raised_and_resolved_and_part_of_it_is_diluted(shell: Shell
     receivable = shell.registered("D-1", "1210.00")
     raised = ("dispute", receivable, "--as", "buyer-1", "--amount", "200.00", "--reason", "quality")
     assert shell.on(*raised).code == 0
-    assert shell.on("status", receivable).document["free"] == 101_000
+    assert shell.on("status", receivable).document["free_with_all_holders_minor_units"] == 101_000
     empty = shell.on(
         "pledge", receivable, "--as", "exporter-1", "--to", "factor-1", "--amount", "1100", "--until", UNTIL
     )
@@ -317,7 +326,11 @@ def test_a_dispute_is_raised_and_resolved_and_part_of_it_is_diluted(shell: Shell
     )
     assert resolved.code == 0, resolved
     status = shell.on("status", receivable).document
-    assert (status["outstanding"], status["disputed"], status["free"]) == (116_000, 0, 116_000)
+    assert (
+        status["outstanding_minor_units"],
+        status["disputed_minor_units"],
+        status["free_with_all_holders_minor_units"],
+    ) == (116_000, 0, 116_000)
 
 
 def test_a_confirmed_receivable_is_cancelled_by_exporter_and_debtor_together(shell: Shell) -> None:
@@ -339,7 +352,7 @@ def test_a_dry_run_tells_the_judgement_and_changes_nothing(shell: Shell) -> None
         "assign", receivable, "--as", "exporter-1", "--to", "factor-1", "--amount", "7000", "--dry-run"
     )
     assert (empty.code, code_of(empty)) == (1, "EMPTY_ASSIGNMENT")
-    assert shell.on("status", receivable).document["assigned"] == 0
+    assert shell.on("status", receivable).document["assigned_minor_units"] == 0
 
 
 def test_a_factor_that_is_shown_other_papers_does_not_sign(shell: Shell, tmp_path: Path) -> None:
@@ -401,7 +414,11 @@ def test_a_file_is_imported_once_however_often_it_is_run(shell: Shell, tmp_path:
     assert again.document["already_there"] == {"RegisterReceivable": 4, "RaiseDispute": 2, "Settle": 2}
     by_invoice = ("status", "--exporter", "exporter-1", "--debtor", "debtor-8976-AMJEO", "--invoice")
     disputed = shell.on(*by_invoice, "9231909").document
-    assert (disputed["phase"], disputed["disputed"], disputed["free"]) == ("live", 6_588, 0)
+    assert (
+        disputed["phase"],
+        disputed["disputed_minor_units"],
+        disputed["free_with_all_holders_minor_units"],
+    ) == ("live", 6_588, 0)
     assert shell.on(*by_invoice, "7900770").document["phase"] == "settled"
     # What was left open is taken up when the file says more.
     file.write_text(CSV.replace("105.92,No,,", "105.92,No,3/17/2013,"))
@@ -460,10 +477,17 @@ def test_a_file_can_be_checked_without_a_network_that_runs(offline: Shell, tmp_p
     assert (said.code, said.document["rows"], said.document["customers"]) == (0, 4, 3)
     mapping = tmp_path / "mapping.toml"
     mapping.write_text(offline("import-mapping").out)
+    mapped = json.loads(offline("import-mapping", "--json").out)
+    assert mapped["columns"]["invoice_number"] == "invoiceNumber"
     own = offline.on(
         "import", str(file), "--as", "exporter-1", "--currency", "USD", "--check", "--mapping", str(mapping)
     )
     assert own.code == 0
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("pledgebook 0.")
 
 
 # -- Wrong use ---------------------------------------------------------------------------------------------------------

@@ -279,6 +279,24 @@ async def test_an_older_state_than_was_seen_is_refused_when_every_node_shows_it(
             await client.status(ById(world.receivable))
 
 
+async def test_a_network_that_shows_yesterday_is_refused_by_default(world: World) -> None:
+    identity = Identity(MemberId(member_id_of("exporter-1")), key_of("exporter-1"))
+    tomorrow_ms = world.chain.tip.time_ms + 86_400_000
+
+    def client(**options: Any) -> RegistryClient:
+        addresses = {node.node_id: node.address for node in world.nodes}
+        return RegistryClient(
+            world.chain.genesis, addresses, identity, timeout_s=0.6, clock=lambda: tomorrow_ms, **options
+        )
+
+    async with serving(*world.nodes):
+        async with client() as careful:
+            with pytest.raises(HeadTooOld):
+                await careful.status(ById(world.receivable))
+        async with client(age_ms_max=None) as careless:
+            assert (await careless.status(ById(world.receivable))).summary is not None
+
+
 async def test_turning_verification_off_shows(world: World) -> None:
     world.first.falsify = a_bit_of_the_summary
     async with serving(*world.nodes), world.client(verify=False) as client:
@@ -482,10 +500,19 @@ async def test_that_all_nodes_refuse_a_number_as_used_is_no_reason_to_sign_again
     assert {each for node in world.nodes for each in node.submitted} == {caught.value.entry_id}
 
 
+async def test_what_another_process_of_the_member_has_used_meanwhile_is_not_tried(world: World) -> None:
+    async with serving(*world.nodes), world.client() as client:
+        submitter = world.submitter(client)
+        await submitter.commit(world.draft())
+        world.chain.commit([world.chain.entry("exporter-1", world.chain.register(), sequence=3)])
+        await submitter.commit(world.draft())
+    assert committed_numbers(world) == [2, 3, 4]
+
+
 async def test_a_number_that_was_used_before_it_was_handed_in_is_replaced(world: World) -> None:
     def another_worker(response: Any) -> Any:
         # Between the signing of the first and of the second, another process of this member takes 2 to 6.
-        if isinstance(response, registry_pb2.GetMemberResponse) and len(world.chain.blocks) == 1:
+        if isinstance(response, registry_pb2.GetMemberResponse) and world.first.calls.count("GetMember") == 2:
             world.chain.commit(world.fresh(5))
         return response
 
@@ -620,7 +647,7 @@ async def test_blocks_are_streamed_as_the_node_has_them(world: World) -> None:
 async def test_the_synchronous_face_gives_the_same_answers(world: World) -> None:
     def use(addresses: dict[str, str]) -> None:
         identity = Identity(MemberId(member_id_of("exporter-1")), key_of("exporter-1"))
-        with BlockingClient(world.chain.genesis, addresses, identity) as client:
+        with BlockingClient(world.chain.genesis, addresses, identity, age_ms_max=None) as client:
             status = client.status(ById(world.receivable))
             assert status.summary is not None
             assert client.receivable(ById(world.receivable)).record is not None

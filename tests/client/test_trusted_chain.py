@@ -218,6 +218,16 @@ def test_a_header_may_be_as_old_as_the_caller_accepts(ledger: Ledger, age_ms: in
             chain.accept_head(block.header_bytes, ledger.newest.certificate, now_ms)
 
 
+def test_a_state_of_yesterday_is_refused_unless_any_age_is_accepted_in_so_many_words(ledger: Ledger) -> None:
+    block, certificate = ledger.newest.block, ledger.newest.certificate
+    tomorrow_ms = block.header.time_ms + 86_400_000
+    with pytest.raises(HeadTooOld, match="86400 s old and at most 60 s"):
+        TrustedChain(ledger.builder.genesis).accept_head(block.header_bytes, certificate, tomorrow_ms)
+    TrustedChain(ledger.builder.genesis, age_ms_max=None).accept_head(
+        block.header_bytes, certificate, tomorrow_ms
+    )
+
+
 def test_without_a_clock_the_age_is_not_judged(ledger: Ledger) -> None:
     chain = TrustedChain(ledger.builder.genesis, age_ms_max=1)
     chain.accept_head(ledger.newest.block.header_bytes, ledger.newest.certificate)

@@ -68,7 +68,7 @@ def body(*operations: Operation, chain_id: bytes = CHAIN_ID) -> bytes:
 
 
 def shown(papers: Papers = PAPERS, registered: Papers = PAPERS) -> dict[bytes, ShownPapers]:
-    return {RECEIVABLE: ShownPapers(papers, registered.fingerprints(KEY))}
+    return {RECEIVABLE: ShownPapers(papers, registered.fingerprints(KEY), Numbering.CONTINUOUS)}
 
 
 @pytest.mark.parametrize("operation", [assignment(), pledge()])
@@ -104,6 +104,16 @@ def test_a_factor_does_not_sign_without_papers(operation: Operation) -> None:
 def test_a_factor_does_not_sign_for_other_papers_than_were_registered(altered: Papers, named: str) -> None:
     with pytest.raises(PapersMismatch, match=rf"\({named}\)"):
         wallet(FACTOR).sign(body(assignment()), shown(papers=altered))
+
+
+def test_the_exporter_cannot_choose_the_numbering_in_its_paper_file() -> None:
+    # Known by another year's fingerprint the same invoice could be registered, and disposed of, twice.
+    yearly = replace(PAPERS, numbering=Numbering.YEARLY)
+    operation = assignment(verified_fingerprints=yearly.fingerprints(KEY).digest())
+    with pytest.raises(PapersMismatch, match=r"\(invoice\)"):
+        wallet(FACTOR).sign(body(operation), shown(papers=yearly, registered=yearly))
+    honest = shown(papers=yearly)  # what the file says of the numbering does not count
+    assert wallet(FACTOR).sign(body(assignment()), honest)
 
 
 def test_a_factor_does_not_sign_an_entry_that_states_other_fingerprints() -> None:
@@ -151,7 +161,12 @@ def test_a_contract_is_known_by_another_fingerprint_than_an_invoice(tmp_path: Pa
 
 def test_one_false_disposal_among_true_ones_is_enough_to_refuse() -> None:
     other = bytes([8]) * 32
-    papers = {**shown(), other: ShownPapers(PAPERS, replace(PAPERS, invoice_number="X-1").fingerprints(KEY))}
+    papers = {
+        **shown(),
+        other: ShownPapers(
+            PAPERS, replace(PAPERS, invoice_number="X-1").fingerprints(KEY), Numbering.CONTINUOUS
+        ),
+    }
     with pytest.raises(PapersMismatch):
         wallet(FACTOR).sign(body(assignment(), assignment(receivable=other)), papers)
 

@@ -93,7 +93,7 @@ def registration(
         debtor_reference=DEBTOR_REFERENCE,
         currency="USD",
         face_amount=1_000 + sequence,
-        issue_date=19_700,
+        issue_date=GENESIS_TIME_MS // 86_400_000,
         due_date=19_800,
         fingerprints=fingerprints,
         evidence=(Evidence(EvidenceKind.INVOICE, sha256(number.encode()).digest()),),

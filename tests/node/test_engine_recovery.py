@@ -14,6 +14,7 @@ from node.input_codec import InputUnreadable, encode_input
 from node.journal import JOURNAL_NAME, Journal, JournalCorrupt, WrongJournal, repair_journal
 from node.signer import SIGNER_NAME, SignerCorrupt
 from tests.node.chain_builders import NODE_IDS, make_executor, make_genesis
+from tests.node.crashing_disk import CrashingDisk
 from tests.node.engine_network import HEARTBEAT_MS, NETWORK_DELAY_MS, VirtualNetwork, VirtualNode, four_nodes
 from tests.simulation.memory_store import MemoryStore
 
@@ -251,7 +252,7 @@ def test_observing_node_that_fetches_blocks_does_not_vote_right_after_them() -> 
     network.check_safety()
 
 
-def test_silent_start_signs_nothing_at_heights_that_the_peers_have_certified() -> None:
+def test_node_restored_from_one_old_backup_finds_its_forgotten_signatures_and_observes() -> None:
     network = four_nodes()
     play(network, 1, 2)
     node = network.nodes[D]
@@ -268,10 +269,52 @@ def test_silent_start_signs_nothing_at_heights_that_the_peers_have_certified() -
     network.run(10 * NETWORK_DELAY_MS)
     node.fetch()
     assert node.height == 6
+    # Its own precommits in the certificates tell: it may have decided height 7 too, and have voted at 8.
+    assert node.engine.status().observing_because is not None
     play(network, 7, 8)
+    assert len(signed(network, node)) == said
+    play(network, 9, 10)
     heights = {message.height for message in signed(network, node)[said:]}
-    assert heights <= {7, 8}
-    assert heights
+    assert heights == {9, 10}
+    network.check_safety()
+
+
+def test_node_whose_whole_data_folder_is_gone_observes_behind_its_former_life() -> None:
+    network = four_nodes()
+    play(network, 1, 4)
+    node = network.nodes[D]
+    node.alive = False
+    node.disk, node.store = CrashingDisk(), MemoryStore(network.genesis.chain_id)
+    said = len(signed(network, node))
+    node.silent_at_start = True
+    node.start()
+    node.fetch()
+    assert node.height == 4
+    assert node.engine.status().observing_because is not None
+    play(network, 5, 6)
+    assert len(signed(network, node)) == said
+    play(network, 7, 8)
+    assert len(signed(network, node)) > said
+    network.check_safety()
+
+
+def test_node_that_was_merely_away_votes_as_soon_as_it_is_level() -> None:
+    network = four_nodes()
+    play(network, 1, 2)
+    node = network.nodes[D]
+    node.alive = False
+    network.cut = {(x, D) for x in (A, B, C)}
+    play(network, 3, 6)
+    network.cut = set()
+    node.silent_at_start = True
+    node.restart()
+    said = len(signed(network, node))
+    node.fetch()
+    # Another one dies: without the node that came back there would be no quorum any more.
+    network.nodes[A].alive = False
+    play(network, 7, 8)
+    assert node.engine.status().observing_because is None
+    assert len(signed(network, node)) > said
     network.check_safety()
 
 

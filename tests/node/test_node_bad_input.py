@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import itertools
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -18,6 +20,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from consensus.messages import UnsignedVote, VoteType
 from consensus.validators import NodeId
 from node.api.public_services import STREAMS_PER_CONNECTION_MAX
+from node.api.strangers import CONNECTION_SHARE
 from node.config import Address, Limits
 from node.keys import generate_key
 from node.network import Network, fetch_json
@@ -434,6 +437,35 @@ def test_strangers_with_open_streams_leave_the_calls_to_the_members(
         for stream in held:
             stream.cancel()
         wait_until(lambda: len(_answers(reflect(iter([question]), timeout=5))) == 1)
+
+
+def test_strangers_whose_requests_never_come_leave_the_calls_to_the_members(
+    network: Network, author: Author, client: NodeClient
+) -> None:
+    pinned = author.genesis.node(NODE)
+    assert pinned is not None
+    credentials = grpc.ssl_channel_credentials(pem_of_der(pinned.tls_certificate_der))
+    options = [("grpc.ssl_target_name_override", NODE), ("grpc.use_local_subchannel_pool", 1)]
+    over = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        over.wait()
+        yield from ()
+
+    with grpc.secure_channel(str(network.directory.nodes[NODE].api), credentials, options) as channel:
+        submit: Any = channel.stream_unary("/pledgebook.v1.Registry/Submit")
+        ask: Any = channel.stream_unary("/pledgebook.v1.Ledger/GetHeader")
+        # A call of ours costs a thread here: as many as one connection may hold, and some more.
+        held = [ask.future(nothing()) for _ in range(LIMITS.concurrent_calls // CONNECTION_SHARE + 20)]
+        with pytest.raises(grpc.RpcError) as caught:
+            submit(nothing(), timeout=5)
+        assert refusal_of(caught.value).code == "UNAUTHENTICATED"
+        wait_until(lambda: sum(call.done() for call in held) >= 20)
+        refused = [call for call in held if call.done()]
+        assert {call.code() for call in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert len(refused) == 20
+        assert client.submit(author.registration().raw) == ["OK"]
+        over.set()
 
 
 def _answers(call: Iterable[object]) -> list[object]:

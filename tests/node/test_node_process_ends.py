@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import random
 import resource
 import shutil
 import socket
@@ -26,6 +27,8 @@ from registry.operations.decisions import ScheduleUpgrade
 from registry.state import Namespace
 from tests.node.live_network import (
     Author,
+    NodeClient,
+    SignedEntry,
     by_id,
     check_present,
     connect,
@@ -231,22 +234,51 @@ def _data(network: Network) -> Path:
     return network.directory.nodes[NODE].config.parent / "data"
 
 
+KILL_SEED = 20_261
+KILLS = 10
+KILL_WITHIN_S = 2.5
+"""From the start of the process: Python and its modules take half of it, then come replay, serving and load."""
+
+
 def test_sigkill_at_any_moment_keeps_every_acknowledged_entry(network: Network) -> None:
+    """Ten moments spread over start, replay and load, each somewhere in its tenth of the time; the seed says where."""
     author = Author(network.directory)
-    acknowledged = {}
-    for _ in range(3):
+    chance = random.Random(KILL_SEED)
+    tenth_s = KILL_WITHIN_S / KILLS
+    delays_s = [tenth_s * (number + chance.random()) for number in range(KILLS)]
+    chance.shuffle(delays_s)
+    acknowledged: dict[bytes, SignedEntry] = {}
+    for delay_s in delays_s:
+        kill_at = time.monotonic() + delay_s
         network.start(NODE)
-        network.wait_healthy()
+        while time.monotonic() < kill_at and network.status(NODE).get("status") != "serving":
+            time.sleep(0.02)
         with connect(author, NODE) as client:
-            entries = [author.registration() for _ in range(40)]
-            client.submit(*[entry.raw for entry in entries])
-            first = client.wait(entries[0].entry_id)
-            acknowledged.update({entry.entry_id: entry for entry in entries if entry.entry_id in first})
+            acknowledged |= _load_until(client, kill_at)
             network.kill(NODE)
+    # A machine so slow that no moment fell into the load would have proved nothing of it.
+    network.start(NODE)
+    network.wait_healthy()
+    with connect(author, NODE) as client:
+        acknowledged |= _load_until(client, time.monotonic() + 1)
+        network.kill(NODE)
+    assert acknowledged
     network.start(NODE)
     network.wait_healthy()
     with connect(author, NODE) as client:
         assert set(client.wait(*acknowledged)) == set(acknowledged)
-        for entry in acknowledged.values():
+        for entry in list(acknowledged.values())[::7]:
             header, answer = client.status(by_id(entry.receivable_id))
             check_present(header, Namespace.RECEIVABLE, entry.receivable_id, answer.present)
+
+
+def _load_until(client: NodeClient, until: float) -> dict[bytes, SignedEntry]:
+    """Hand registrations in, and return those whose receipts came."""
+    acknowledged: dict[bytes, SignedEntry] = {}
+    while time.monotonic() < until:
+        entries = {entry.entry_id: entry for entry in (client.author.registration() for _ in range(20))}
+        client.submit(*[entry.raw for entry in entries.values()])
+        # Not for all: the rest is on its way when the node dies.
+        first = next(iter(entries))
+        acknowledged |= {entry_id: entries[entry_id] for entry_id in client.wait(first)}
+    return acknowledged

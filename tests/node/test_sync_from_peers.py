@@ -69,6 +69,7 @@ class FakeEngine:
 
     height: int = 0
     syncing: list[bool] = field(default_factory=list)
+    spoke_at: list[int] = field(default_factory=list)
     failure: BaseException | None = None
 
     async def apply_certified_block(self, payload: bytes, certificate: bytes) -> bool:
@@ -82,13 +83,19 @@ class FakeEngine:
 
     async def set_syncing(self, syncing: bool) -> None:
         self.syncing.append(syncing)
+        if not syncing:
+            self.spoke_at.append(self.height)
 
 
-def make_sync(engine: FakeEngine, **links: FakeLink) -> tuple[Sync, TestClock]:
+def make_sync(engine: FakeEngine, *, votes: bool = False, **links: FakeLink) -> tuple[Sync, TestClock]:
+    """Sync of a node that has been running for a while or, with `votes`, of a validator that starts: two peers are a quorum
+    with it."""
     clock = TestClock()
     logger = structlog.get_logger()
     typed = cast(dict[str, PeerLink], links)
-    return Sync(typed, engine, lambda: engine.height, clock, Metrics(), logger), clock
+    quorum_with = (lambda peers: len(peers) >= 2) if votes else None
+    sync = Sync(typed, engine, lambda: engine.height, clock, Metrics(), logger, quorum_with=quorum_with)
+    return sync, clock
 
 
 async def run_until(sync: Sync, engine: FakeEngine, height: int, seconds: float = 5) -> None:
@@ -196,6 +203,54 @@ async def test_node_a_thousand_blocks_behind_is_silent_from_the_second_block_to_
     sync.claim("honest", 1_000)
     await run_until(sync, engine, 1_000)
     assert engine.syncing == [True, False]
+
+
+async def test_validator_that_starts_is_silent_until_it_has_heard_a_quorum_and_is_level() -> None:
+    engine = FakeEngine()
+    sync, _ = make_sync(
+        engine, votes=True, low=FakeLink(height=5), high=FakeLink(), silent=FakeLink(kind="silent")
+    )
+    await claim_for(sync, 0.2, low=5)
+    assert (engine.height, engine.syncing) == (0, [])
+    await claim_for(sync, 0.3, high=TRUE_HEIGHT, silent=TRUE_HEIGHT + 10_000)
+    assert (engine.height, engine.syncing) == (TRUE_HEIGHT, [False])
+
+
+async def test_validator_that_starts_stays_silent_while_a_liar_is_asked_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sync_module, "BLOCK_TIMEOUT_S", 0.2)
+    for _ in range(4):
+        engine = FakeEngine()
+        sync, _ = make_sync(engine, votes=True, evil=FakeLink(kind="hanging"), honest=FakeLink())
+        await claim_for(sync, 0.6, evil=TRUE_HEIGHT + 10_000, honest=TRUE_HEIGHT)
+        assert (engine.height, engine.syncing) == (TRUE_HEIGHT, [False])
+        assert engine.spoke_at == [TRUE_HEIGHT]
+
+
+async def test_liars_cannot_keep_a_validator_silent_at_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_module, "BLOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sync_module, "START_SILENCE_MS", 0)
+    engine = FakeEngine()
+    links = {f"evil-{number}": FakeLink(kind="hanging") for number in range(9)}
+    sync, _ = make_sync(engine, votes=True, **links)
+    await claim_for(sync, 0.2, **dict.fromkeys(links, 10_000))
+    assert engine.syncing == [False]
+
+
+@pytest.mark.parametrize(("heard", "checks"), [(0, 3), (1, 6)])
+async def test_validator_goes_on_without_a_quorum_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, heard: int, checks: int
+) -> None:
+    monkeypatch.setattr(sync_module, "LISTEN_CHECKS_ALONE", 3)
+    monkeypatch.setattr(sync_module, "LISTEN_CHECKS_MAX", 6)
+    engine = FakeEngine()
+    sync, _ = make_sync(engine, votes=True, peer=FakeLink())
+    claims = {"peer": 0} if heard else {}
+    await claim_for(sync, (checks - 1) * sync_module.LISTEN_CHECK_S, **claims)
+    assert engine.syncing == []
+    await claim_for(sync, (checks + 2) * sync_module.LISTEN_CHECK_S, **claims)
+    assert engine.syncing == [False]
 
 
 @pytest.mark.parametrize("kind", ["liar", "silent", "unreachable"])

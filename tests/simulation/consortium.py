@@ -19,7 +19,7 @@ from tests.node.chain_builders import NODE_IDS, key_of, make_genesis, registrati
 from tests.simulation.byzantine import Liar
 from tests.simulation.network import Network, Packet
 from tests.simulation.oracles import Oracles, OracleViolation
-from tests.simulation.simulated_node import Build, SimulatedNode
+from tests.simulation.simulated_node import NETWORK_DELAY_MS, Build, SimulatedNode
 from tests.simulation.world import World
 
 ROUNDS_TO_RECOVER: Final = 4
@@ -63,9 +63,11 @@ class Consortium:
         *,
         faulty: tuple[str, ...] = (),
         powers: tuple[int, ...] = EQUAL_POWERS,
+        network_delay_ms: int = NETWORK_DELAY_MS,
         build: Build | None = None,
     ) -> None:
         self.world = World(seed)
+        self.network_delay_ms = network_delay_ms
         self.genesis = _genesis(powers)
         validators = validators_of(self.genesis)
         self.oracles = Oracles(self.genesis.chain_id, validators, faulty)
@@ -88,6 +90,7 @@ class Consortium:
                 key_of(node_id),
                 own_build,
                 _verified_entry,
+                network_delay_ms,
             )
         for node in self.nodes.values():
             node.peers = {name: peer for name, peer in self.nodes.items() if peer is not node}

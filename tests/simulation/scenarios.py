@@ -17,7 +17,7 @@ from node.executor import validators_of
 from tests.simulation import byzantine
 from tests.simulation.consortium import EQUAL_POWERS, Consortium, Outcome, replay_chain
 from tests.simulation.network import LinkFaults, Packet
-from tests.simulation.simulated_node import Build
+from tests.simulation.simulated_node import NETWORK_DELAY_MS, Build
 from tests.simulation.virtual_disk import PersistencePoints
 
 FAULTY = "exporter-1"
@@ -36,13 +36,21 @@ class Scenario:
     entries: int = 8
     faulty: tuple[str, ...] = ()
     powers: tuple[int, ...] = EQUAL_POWERS
+    network_delay_ms: int = NETWORK_DELAY_MS
+    """What the nodes expect, and derive their timeouts from."""
 
 
 def play(
     scenario: Scenario, seed: int, build: Build | None = None, words: list[str] | None = None
 ) -> Outcome:
     """Play a scenario. Raises OracleViolation, NotRecovered, or what `judge` asserts; `words` takes the trace."""
-    consortium = Consortium(seed, faulty=scenario.faulty, powers=scenario.powers, build=build)
+    consortium = Consortium(
+        seed,
+        faulty=scenario.faulty,
+        powers=scenario.powers,
+        network_delay_ms=scenario.network_delay_ms,
+        build=build,
+    )
     consortium.world.lines = words
     scenario.arrange(consortium)
     consortium.start()
@@ -68,8 +76,8 @@ def decides_during_the_faults(consortium: Consortium, outcome: Outcome) -> None:
 
 
 def all_honest(consortium: Consortium) -> None:
-    # Half of the expected delay on average; a quarter of the messages take as long as the slowest may.
-    consortium.network.faults = LinkFaults(0, 100)
+    # Up to the whole delay that the nodes expect, each message for itself.
+    consortium.network.faults = LinkFaults(0, consortium.network_delay_ms)
 
 
 def round_0_only(consortium: Consortium, outcome: Outcome) -> None:
@@ -381,7 +389,7 @@ LIARS: tuple[Callable[..., byzantine.Liar], ...] = (
 ONE_LIAR = (FAULTY,)
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("1", "all honest", all_honest, round_0_only),
+    Scenario("1", "all honest, delay 0-200 ms", all_honest, round_0_only, network_delay_ms=200),
     Scenario("2", "proposer down", proposer_down, round_1_decides, faults_ms=12_000, entries=12),
     Scenario("3a", "f crashed", some_crash(1), decides_during_the_faults),
     Scenario("3b", "f+1 crashed", some_crash(2), stalls_without_a_quorum),

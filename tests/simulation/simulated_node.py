@@ -98,6 +98,7 @@ class SimulatedNode:
         key: SigningKey,
         build: Build,
         verify_entry: Callable[[bytes], Entry],
+        network_delay_ms: int = NETWORK_DELAY_MS,
     ) -> None:
         self.world = world
         self.network = network
@@ -117,6 +118,7 @@ class SimulatedNode:
         self.refused_messages = 0
         self.restart_after_ms = 500
         self._build = build
+        self._network_delay_ms = network_delay_ms
         self._verify_entry = verify_entry
         self._height_since = (0, 0)
         self._syncing = False
@@ -164,7 +166,9 @@ class SimulatedNode:
         self.executor = self._build.executor(settings, self.genesis, self.store, self.mempool, self)
         self._tell_oracles_of_the_past()
         self._engine = self._build.engine(
-            EngineSettings(self.node_id, self.genesis.chain_id, NETWORK_DELAY_MS, PRECISION_MS, HEARTBEAT_MS),
+            EngineSettings(
+                self.node_id, self.genesis.chain_id, self._network_delay_ms, PRECISION_MS, HEARTBEAT_MS
+            ),
             application=self.executor,
             journal=Journal(
                 self.disk, self.genesis.chain_id, new_mark=lambda: self.world.random.randbytes(8)

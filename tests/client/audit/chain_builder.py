@@ -14,6 +14,7 @@ from itertools import count
 from stdnum.iso7064 import mod_97_10
 
 from consensus.certificate import Certificate
+from consensus.evidence import Equivocation
 from consensus.messages import NO_ROUND, BlockHash, UnsignedVote, Vote, VoteType
 from consensus.validators import NodeId, Validator, ValidatorSet
 from registry.block import Block, Header, encode_block, make_block
@@ -186,6 +187,17 @@ class ChainBuilder:
             votes.append(unsigned.signed(key_of("node " + who).sign(message)))
         return self._certificate_from(votes)
 
+    def double_vote(self, who: str, height: int, *, signer: str | None = None) -> bytes:
+        """Evidence that a validator precommitted two blocks of one height; `signer` is who really signed."""
+        votes = []
+        for block_hash in (b"\x01" * 32, b"\x02" * 32):
+            unsigned = UnsignedVote(
+                VoteType.PRECOMMIT, height, 0, BlockHash(block_hash), NO_ROUND, NodeId(who)
+            )
+            message = unsigned.sign_bytes(self.genesis.chain_id)
+            votes.append(unsigned.signed(key_of("node " + (signer or who)).sign(message)))
+        return Equivocation(*votes).encode()
+
     def _certificate_from(self, votes: Sequence[Vote]) -> bytes:
         return Certificate.from_votes(votes, self.validators).encode()
 
@@ -196,6 +208,7 @@ class ChainBuilder:
         header: Callable[[Header], Header] = lambda honest: honest,
         time_ms: int | None = None,
         last_certificate: bytes | None = None,
+        evidence: tuple[bytes, ...] = (),
     ) -> BuiltBlock:
         """Execute and certify a block on top of the tip without committing it.
 
@@ -211,8 +224,8 @@ class ChainBuilder:
         result = execution.finish()
         if last_certificate is None:
             last_certificate = self.blocks[-1].certificate if self.blocks else b""
-        honest = compose_header(execution, result, tuple(entries), last_certificate, (), VALIDATORS[0])
-        block = make_block(header(honest), tuple(entries), last_certificate, ())
+        honest = compose_header(execution, result, tuple(entries), last_certificate, evidence, VALIDATORS[0])
+        block = make_block(header(honest), tuple(entries), last_certificate, evidence)
         self._delta = result.delta
         return BuiltBlock(block, self.certificate(block.header.height, block.block_hash), result.receipts)
 
@@ -223,9 +236,12 @@ class ChainBuilder:
         header: Callable[[Header], Header] = lambda honest: honest,
         time_ms: int | None = None,
         last_certificate: bytes | None = None,
+        evidence: tuple[bytes, ...] = (),
     ) -> BuiltBlock:
         """Build a block and go on from it."""
-        built = self.build(entries, header=header, time_ms=time_ms, last_certificate=last_certificate)
+        built = self.build(
+            entries, header=header, time_ms=time_ms, last_certificate=last_certificate, evidence=evidence
+        )
         self.state.apply(self._delta)
         self.tip = self.tip.after(built.block)
         self.blocks.append(built)

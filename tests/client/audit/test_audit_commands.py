@@ -87,7 +87,7 @@ def test_the_report_is_written_as_json(files: Files) -> None:
     report = json.loads(out.read_text())
     assert (report["exit"], code) == (0, 0)
     assert report["head"] == report["expected_head"] == files.head
-    assert [check["id"] for check in report["checks"]] == [*range(1, 23), 24, 25]
+    assert [check["id"] for check in report["checks"]] == [*range(1, 23), 24, 25, 26]
     assert {check["status"] for check in report["checks"]} == {"passed"}
 
 

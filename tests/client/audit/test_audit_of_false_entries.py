@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,31 @@ def test_an_entry_that_does_not_decode_is_malformed(auditor: Auditor, chain: Cha
     content = auditor.path.read_bytes()
     assert found.offset is not None
     assert content[found.offset :].startswith(good[:-1])
+
+
+def test_bad_entries_are_found_at_their_bytes_however_many_are_before_them(
+    auditor: Auditor, chain: ChainBuilder
+) -> None:
+    # The same bytes twice, short and long ones: a search from the front would find another place.
+    bad = (b"\x00", b"\x91" + bytes(300), b"\x91" + bytes(70_000), b"\x00")
+    chain.commit([chain.entry("exporter-1", chain.register()), *bad])
+    report = auditor.blocks(chain)
+    content = auditor.path.read_bytes()
+    offsets = [found.offset or 0 for found in report.findings if found.check is Check.CANONICAL]
+    assert [content[at : at + len(raw)] for at, raw in zip(offsets, bad, strict=True)] == list(bad)
+    heads = [b"\xc4\x01", b"\xc5\x01\x2d", b"\xc6\x00\x01\x11\x71", b"\xc4\x01"]
+    assert [content[at - len(head) : at] for at, head in zip(offsets, heads, strict=True)] == heads
+
+
+def test_a_block_of_thousands_of_bad_entries_costs_no_more_than_reading_it(
+    auditor: Auditor, chain: ChainBuilder
+) -> None:
+    chain.commit([b"\x93" + bytes(800) + index.to_bytes(4) for index in range(4_900)])
+    started = time.process_time()
+    report = auditor.blocks(chain)
+    # Searching the block for each took twenty seconds.
+    assert time.process_time() - started < 5.0
+    assert report.findings_total == 4_900
 
 
 def test_an_entry_of_another_chain_is_not_authorised(auditor: Auditor, chain: ChainBuilder) -> None:

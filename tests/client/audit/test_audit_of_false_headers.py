@@ -1,4 +1,4 @@
-"""Checks 5 to 15, 24 and 25: what is false about a header, its certificate or its place is found and told apart.
+"""Checks 5 to 15 and 24 to 26: what is false about a header, its certificate or its place is found and told apart.
 
 `chain.commit(header=...)` makes a block whose falsehood its validators signed; altering the exported parts makes one that they
 did not.
@@ -69,6 +69,7 @@ def test_without_a_genesis_document_nothing_is_believed(
         ({"history_size": 3}, Check.HISTORY, Category.CORRUPT),
         ({"validators_hash": OTHER}, Check.VALIDATORS_HASH, Category.UNAUTHORISED),
         ({"next_validators_hash": OTHER}, Check.VALIDATOR_CHANGE, Category.UNAUTHORISED),
+        ({"proposer": "nobody"}, Check.VALIDATORS_HASH, Category.UNAUTHORISED),
         ({"rules_version": 2}, Check.RULES, Category.UNSUPPORTED),
         ({"policy_hash": OTHER}, Check.RULES, Category.RULE),
         ({"receipts_root": OTHER}, Check.RULES, Category.CORRUPT),
@@ -303,3 +304,34 @@ def test_false_blocks_in_several_places_are_all_reported(auditor: Auditor, chain
         (Check.BODY_ROOTS, 4),
     ]
     assert report.blocks_replayed == 1
+
+
+# -- 26 evidence -------------------------------------------------------------------------------------------------------
+
+
+def test_evidence_that_proves_a_double_vote_stands(auditor: Auditor, chain: ChainBuilder) -> None:
+    chain.commit(evidence=(chain.double_vote("factor-1", 2), chain.double_vote("factor-2", 6)))
+    assert auditor.blocks(chain).exit is Exit.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("pieces", "category"),
+    [
+        (lambda _chain: (b"a false accusation",), Category.MALFORMED),
+        (lambda chain: (chain.double_vote("stranger", 2),), Category.UNAUTHORISED),
+        (lambda chain: (chain.double_vote("factor-1", 2, signer="factor-2"),), Category.FORGED),
+        (lambda chain: (chain.double_vote("factor-1", 7),), Category.RULE),
+        (lambda chain: (chain.double_vote("factor-1", 2),) * 2, Category.RULE),
+        (lambda chain: (chain.double_vote("factor-1", 3), chain.double_vote("factor-1", 2)), Category.RULE),
+    ],
+    ids=["no evidence", "a stranger", "signed by another", "of a later height", "twice", "out of order"],
+)
+def test_evidence_that_validators_recorded_and_that_proves_nothing_is_found(
+    auditor: Auditor,
+    chain: ChainBuilder,
+    pieces: Callable[[ChainBuilder], tuple[bytes, ...]],
+    category: Category,
+) -> None:
+    chain.commit(evidence=pieces(chain))
+    chain.commit()
+    first_finding(auditor.blocks(chain), Check.EVIDENCE, category, height=6)

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from registry.errors import StoreCorrupt
 from registry.merkle.map import PLACEHOLDER, apply_updates, current_root, prove
-from registry.merkle.map_page import PAGE_BYTES_MAX, decode_page, empty_page, encode_page
+from registry.merkle.map_page import decode_page, empty_page, encode_page
 
 FIRST, SECOND, FAR = b"\x12" * 32, b"\x13" * 32, b"\xf0" * 32
+PAGE_BYTES_MAX = 4 + 14 * 32 + 16 * 2 * 32 + 8  # bitmaps, inner nodes, sixteen leaves, seal
 BELOW = b"\x01"  # the page that holds FIRST and SECOND
 
 
