@@ -22,7 +22,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from grpc import aio
 from structlog.typing import FilteringBoundLogger
@@ -32,8 +32,9 @@ from node.clock import Clock
 from node.peering.peer_service import FETCH_COUNT_MAX
 from node.peering.peers import PeerLink
 from node.telemetry import Metrics
-from pledgebook.v1 import ledger_pb2
 from registry.errors import BadSignature, BlockInvalid
+
+Block = TypeVar("Block")
 
 # One height ahead is the normal state of a peer that decided a moment earlier.
 AHEAD_MIN = 2
@@ -230,9 +231,7 @@ class Sync:
         self._logger.warning("sync_peer_dropped", peer=peer, for_ms=for_ms, reason=reason)
 
 
-async def _next_block(
-    blocks: AsyncGenerator[ledger_pb2.CertifiedBlock, None],
-) -> ledger_pb2.CertifiedBlock | None:
+async def _next_block(blocks: AsyncGenerator[Block, None]) -> Block | None:
     """The next block of an answer, None at its end. Raises TimeoutError when none comes in time."""
     async with asyncio.timeout(BLOCK_TIMEOUT_S):
         return await anext(blocks, None)
