@@ -18,6 +18,7 @@ from registry.errors import InvariantViolation, RegistryError
 
 from .audit import commands as audit_commands
 from .commands import (
+    arrears,
     assignment,
     collection,
     correction,
@@ -29,6 +30,8 @@ from .commands import (
     members,
     output,
     queries,
+    restraint,
+    security,
 )
 from .errors import ClientError
 
@@ -109,6 +112,45 @@ app.command(
     epilog=f"Example: pledgebook pay RECEIVABLE {_NET} --as factor-1 --amount 700.00 --bank DEUTDEFF --reference 2027-0042"
 )(collection.pay)
 app.command(epilog=f"Example: pledgebook settle RECEIVABLE {_NET} --as exporter-1")(collection.settle)
+app.command(epilog=f"Example: pledgebook renew RECEIVABLE {_NET} --as factor-2 --until 2028-06-30")(
+    security.renew
+)
+app.command(epilog=f"Example: pledgebook enforce RECEIVABLE {_NET} --as factor-2 --amount 300.00")(
+    security.enforce
+)
+app.command(
+    epilog=f"Example: pledgebook set-account RECEIVABLE {_NET} --as factor-1 --commitment {'5e' * 32}"
+)(arrears.set_account)
+app.command(
+    epilog=f"Example: pledgebook report-indirect RECEIVABLE {_NET} --as factor-1 --holder factor-1 --amount 700.00 "
+    "--bank DEUTDEFF --reference 2027-0042"
+)(arrears.report_indirect)
+app.command(
+    epilog=f"Example: pledgebook reverse-payment RECEIVABLE {_NET} --as factor-1 --bank DEUTDEFF --reference 2027-0042"
+)(arrears.reverse_payment)
+app.command(epilog=f"Example: pledgebook declare-default RECEIVABLE {_NET} --as factor-1")(
+    arrears.declare_default
+)
+app.command(
+    "object", epilog=f"Example: pledgebook object RECEIVABLE {_NET} --as buyer-1 --statement {'5e' * 32}"
+)(restraint.object_to)
+app.command(epilog=f"Example: pledgebook withdraw-objection RECEIVABLE {_NET} --as buyer-1")(
+    restraint.withdraw_objection
+)
+app.command(epilog=f"Example: pledgebook freeze RECEIVABLE {_NET} --as court-1 --case 2027-74-1")(
+    restraint.freeze
+)
+app.command(epilog=f"Example: pledgebook unfreeze RECEIVABLE {_NET} --as court-1 --case 2027-74-1")(
+    restraint.unfreeze
+)
+app.command(
+    epilog=f"Example: pledgebook link-registration RECEIVABLE {_NET} --as factor-1 --number {'5e' * 32} "
+    f"--registrant {'5e' * 32} --on 2026-11-20 --until 2027-11-19"
+)(restraint.link_registration)
+app.command(
+    epilog=f"Example: pledgebook link-search RECEIVABLE {_NET} --as factor-1 --number {'5e' * 32} "
+    f"--registrant {'5e' * 32} --on 2026-11-20"
+)(restraint.link_search)
 app.command(epilog=f"Example: pledgebook cancel RECEIVABLE {_NET} --as exporter-1")(existence.cancel)
 app.command(
     epilog=f"Example: pledgebook register-future {_NET} --as exporter-1 --debtor buyer-1 --contract C-9 "

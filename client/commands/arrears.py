@@ -1,0 +1,153 @@
+"""`pledgebook set-account`, `report-indirect`, `reverse-payment`, `declare-default`: where money should go, and where it did not."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from registry.operations import (
+    DeclareDefault,
+    Operation,
+    ReportIndirectPayment,
+    ReversePayment,
+    SetCollectionAccount,
+)
+
+from ..errors import InputError
+from ..submission import Draft
+from . import options as opt
+from .session import Options, Session, amount_of, in_session, member_id_of, parse_receivable
+
+COMMITMENT_BYTES = 32
+_Bank = Annotated[str, typer.Option(help="The bank's identifier, such as its BIC.")]
+_Reference = Annotated[str, typer.Option(help="The bank's reference of the payment.")]
+
+
+def set_account(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    commitment: Annotated[
+        str,
+        typer.Option(
+            metavar="HEX",
+            help="Salted commitment to the account, 32 bytes; tell the debtor account and salt.",
+        ),
+    ],
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """With all holders and lienholders, set the account that the debtor pays to, after a cooling-off."""
+    identifier = parse_receivable(receivable)
+    account = commitment_of("--commitment", commitment)
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        holders = {part.holder for part in record.parts if part.amount}
+        holders |= {lien.pledgee for lien in record.liens} | {session.acting.member_id}
+        own = session.wallet(session.acting.name)
+        others = [session.wallet(name) for name in sorted(holders) if name != own.member]
+        operation = SetCollectionAccount(identifier, tuple(sorted(holders)), account)
+        await session.perform(Draft((operation,), (own, *others)), currency=record.currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "set-account", dry_run), work)
+
+
+def report_indirect(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    holder: Annotated[str, typer.Option(metavar="MEMBER", help="To whom it was due.")],
+    amount: opt.Amount,
+    bank: _Bank,
+    reference: _Reference,
+    turned_over: Annotated[
+        bool, typer.Option(help="As the holder: it was turned over, and is no longer open.")
+    ] = False,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the exporter or the holder, report that the debtor paid the exporter after the holder's notice."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        currency = (await session.status(identifier)).currency
+        operation = ReportIndirectPayment(
+            receivable=identifier,
+            reporter=session.acting.member_id,
+            holder=member_id_of(session.directory, holder),
+            amount=amount_of(amount, currency),
+            bank_reference=_payment_key(session, bank, reference),
+            turned_over=turned_over,
+        )
+        await _alone(session, operation, currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "report-indirect", dry_run), work)
+
+
+def reverse_payment(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    bank: _Bank,
+    reference: _Reference,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As who was paid or an attesting bank, record that a payment was called back."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        operation = ReversePayment(
+            identifier, session.acting.member_id, _payment_key(session, bank, reference)
+        )
+        await _alone(session, operation)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "reverse-payment", dry_run), work)
+
+
+def declare_default(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a holder or lienholder, state that the debtor has not paid in time."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        await _alone(session, DeclareDefault(identifier, session.acting.member_id))
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "declare-default", dry_run), work)
+
+
+def commitment_of(option: str, text: str) -> bytes:
+    """32 bytes from hexadecimal."""
+    try:
+        value = bytes.fromhex(text)
+    except ValueError as error:
+        raise InputError(f"{option}: {text!r} is not hexadecimal") from error
+    if len(value) != COMMITMENT_BYTES:
+        raise InputError(f"{option}: {len(value)} bytes, and {COMMITMENT_BYTES} are needed")
+    return value
+
+
+def _payment_key(session: Session, bank: str, reference: str) -> bytes:
+    try:
+        return session.fingerprint_key.payment(bank, reference)
+    except ValueError as error:
+        raise InputError(f"--bank and --reference: {error}") from error
+
+
+async def _alone(session: Session, operation: Operation, currency: str | None = None) -> None:
+    await session.perform(Draft((operation,), (session.wallet(session.acting.name),)), currency=currency)

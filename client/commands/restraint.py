@@ -1,0 +1,185 @@
+"""`pledgebook object`, `withdraw-objection`, `freeze`, `unfreeze`, `link-registration`, `link-search`."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated
+
+import typer
+
+from registry.operations import (
+    Freeze,
+    LinkExternalRegistration,
+    LinkSearch,
+    Operation,
+    RaiseObjection,
+    Unfreeze,
+    WithdrawObjection,
+)
+
+from ..submission import Draft
+from . import options as opt
+from .arrears import commitment_of
+from .session import Options, Session, in_session, member_id_of, parse_receivable
+
+ASSOCIATION = "association"
+DAY_MS = 86_400_000
+_Case = Annotated[str, typer.Option("--case", help="The court's case number.")]
+_Number = Annotated[str, typer.Option(metavar="HEX", help="Salted commitment to the number there, 32 bytes.")]
+_Registrant = Annotated[
+    str, typer.Option(metavar="HEX", help="Salted commitment to the registrant's name, 32 bytes.")
+]
+_On = Annotated[datetime.datetime, typer.Option("--on", formats=["%Y-%m-%d"], help="Day of it, in UTC.")]
+
+
+def object_to(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    statement: Annotated[
+        str, typer.Option(metavar="HEX", help="Salted commitment to what you claim, 32 bytes.")
+    ],
+    case: Annotated[
+        str | None, typer.Option(help="The case number, once you have sued: then it does not lapse.")
+    ] = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a party with an interest, object: nothing of it is disposed of until the objection ends or lapses."""
+    identifier = parse_receivable(receivable)
+    claim = commitment_of("--statement", statement)
+
+    async def work(session: Session) -> None:
+        await _signed(session, RaiseObjection(identifier, session.acting.member_id, claim, case))
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "object", dry_run), work)
+
+
+def withdraw_objection(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    objector: Annotated[
+        str | None,
+        typer.Option(metavar="MEMBER", help="As a court, with the association: whose objection ends."),
+    ] = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the objector, withdraw the objection; or as a court end another's."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        own = session.acting.member_id
+        if objector is None:
+            await _signed(session, WithdrawObjection(identifier, own, None))
+        else:
+            named = member_id_of(session.directory, objector)
+            await _signed(session, WithdrawObjection(identifier, named, own), ASSOCIATION)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "withdraw-objection", dry_run), work)
+
+
+def freeze(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    case: _Case,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a court, with the association, freeze a receivable."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        await _signed(session, Freeze(identifier, session.acting.member_id, case), ASSOCIATION)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "freeze", dry_run), work)
+
+
+def unfreeze(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    case: _Case,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a court, with the association, lift a freeze."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        await _signed(session, Unfreeze(identifier, session.acting.member_id, case), ASSOCIATION)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "unfreeze", dry_run), work)
+
+
+def link_registration(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    number: _Number,
+    registrant: _Registrant,
+    on: _On,
+    until: Annotated[datetime.datetime, typer.Option(formats=["%Y-%m-%d"], help="Its last day.")],
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a factor, link your registration in the statutory register."""
+    entry_number, name = commitment_of("--number", number), commitment_of("--registrant", registrant)
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        operation = LinkExternalRegistration(
+            receivable=identifier,
+            factor=session.acting.member_id,
+            number=entry_number,
+            registered_ms=_midnight_ms(on),
+            until_ms=_midnight_ms(until) + DAY_MS - 1,
+            registrant=name,
+        )
+        await _signed(session, operation)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "link-registration", dry_run), work)
+
+
+def link_search(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    number: _Number,
+    registrant: _Registrant,
+    on: _On,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As a factor, link your search of the statutory register."""
+    certificate, name = commitment_of("--number", number), commitment_of("--registrant", registrant)
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        operation = LinkSearch(identifier, session.acting.member_id, certificate, _midnight_ms(on), name)
+        await _signed(session, operation)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "link-search", dry_run), work)
+
+
+async def _signed(session: Session, operation: Operation, *others: str) -> None:
+    wallets = (session.wallet(session.acting.name), *(session.wallet(name) for name in others))
+    await session.perform(Draft((operation,), wallets))
+
+
+def _midnight_ms(day: datetime.datetime) -> int:
+    return int(day.replace(tzinfo=datetime.UTC).timestamp() * 1_000)

@@ -1,0 +1,97 @@
+"""`pledgebook renew`, `enforce`: a pledge is prolonged, and taken over after a default."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated
+
+import typer
+
+from registry.operations import EnforcePledge, RenewPledge
+from registry.receivable import Lien, Receivable
+
+from ..errors import InputError
+from ..submission import Draft
+from . import options as opt
+from .session import Options, Session, amount_of, in_session, parse_receivable
+
+DAY_MS = 86_400_000
+_LienOption = Annotated[
+    str | None,
+    typer.Option("--lien", metavar="LIEN", help="The lien's id; left out: the acting member's only one."),
+]
+
+
+def renew(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    until: Annotated[
+        datetime.datetime,
+        typer.Option(formats=["%Y-%m-%d"], help="New last day, 30 days at least after the present one."),
+    ],
+    lien: _LienOption = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the pledgee, prolong a pledge before it ends."""
+    identifier = parse_receivable(receivable)
+    until_ms = int(until.replace(tzinfo=datetime.UTC).timestamp() * 1_000) + DAY_MS - 1
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        own = _own_lien(record, lien, session.acting.member_id)
+        operation = RenewPledge(identifier, own.lien_id, own.pledgee, until_ms)
+        await session.perform(
+            Draft((operation,), (session.wallet(session.acting.name),)), currency=record.currency
+        )
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "renew", dry_run), work)
+
+
+def enforce(
+    receivable: opt.ReceivableArgument,
+    network: opt.Network,
+    acting: opt.Acting,
+    amount: opt.Amount,
+    court: Annotated[
+        str | None,
+        typer.Option(metavar="MEMBER", help="The court that orders it; left out: the pledgor agrees."),
+    ] = None,
+    lien: _LienOption = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 20.0,
+    dry_run: opt.DryRun = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """As the pledgee, take over what was pledged, after a default."""
+    identifier = parse_receivable(receivable)
+
+    async def work(session: Session) -> None:
+        record = await session.record(identifier)
+        own = _own_lien(record, lien, session.acting.member_id)
+        other = session.wallet(own.pledgor if court is None else court)
+        operation = EnforcePledge(
+            receivable=identifier,
+            lien=own.lien_id,
+            pledgee=own.pledgee,
+            amount=amount_of(amount, record.currency),
+            pledgor=other.member if court is None else None,
+            court=None if court is None else other.member,
+        )
+        signers = (session.wallet(session.acting.name), other)
+        await session.perform(Draft((operation,), signers), currency=record.currency)
+
+    in_session(Options(network, acting, node, timeout_s, as_json, "enforce", dry_run), work)
+
+
+def _own_lien(record: Receivable, named: str | None, member: str) -> Lien:
+    wanted = None if named is None else parse_receivable(named)
+    own = [lien for lien in record.liens if lien.pledgee == member and wanted in (None, lien.lien_id)]
+    if len(own) != 1:
+        raise InputError(
+            f"{member} has {len(own)} such liens on it: name one with --lien; see `pledgebook receivable`"
+        )
+    return own[0]
