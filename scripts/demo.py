@@ -227,10 +227,12 @@ def _serve(stage: Stage) -> None:
         [(node, address.api, f"http://{address.http}") for node, address in stage.directory.nodes.items()],
     )
     known = show_id(next(iter(stage.names)))
-    stage.say(
-        f"\nIn another terminal:\n  .venv/bin/pledgebook status {known} --network {folder}\n"
-        "\nCtrl-C here (or SIGTERM to this process) stops the nodes and removes the folder."
+    stage.say("\nIn another terminal:")
+    # Not wrapped: it is there to be copied.
+    stage.console.print(
+        f"  .venv/bin/pledgebook status {known} --network {folder}", highlight=False, soft_wrap=True
     )
+    stage.say("\nCtrl-C here (or SIGTERM to this process) stops the nodes and removes the folder.")
     while True:
         stage.network.check_alive()
         time.sleep(1.0)
