@@ -32,12 +32,10 @@ def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
             "no payment under this reference stands on it",
             collided_with=record.place,
         )
-    reporter = judgement.state.member(operation.reporter)
-    attests = reporter is not None and Role.ATTESTER in reporter.roles
-    if operation.reporter != payment.holder and not attests:
+    if operation.reporter != payment.holder and not _attests(judgement, record, operation.reporter):
         raise RuleViolation(
             Code.NOT_PERMITTED,
-            "only who was paid or an attesting bank reverses a payment",
+            "only who was paid, or an attesting bank that is no party, reverses a payment",
             collided_with=payment.place,
         )
     if record.phase is Phase.CANCELLED or (record.phase is Phase.SETTLED and record.outstanding):
@@ -51,6 +49,14 @@ def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
     judgement.state.put(Namespace.PAYMENT, operation.bank_reference, None)
     judgement.flag("reversed", payment.amount)
     return judgement.store(replace(reopened, changed_height=judgement.height))
+
+
+def _attests(judgement: Judgement, record: Receivable, member_id: str) -> bool:
+    # A lienholder that is an attester too could bring back its own lien.
+    member = judgement.state.member(member_id)
+    is_debtor = member is not None and member.debtor_reference == record.debtor_reference
+    attests = member is not None and Role.ATTESTER in member.roles
+    return attests and not is_debtor and member_id not in record.parties()
 
 
 def declare_default(judgement: Judgement, operation: DeclareDefault) -> bytes:

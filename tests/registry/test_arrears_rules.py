@@ -8,6 +8,7 @@ import pytest
 
 from registry.errors import Code, Reason
 from registry.operations.existence import Instalment
+from registry.operations.governance import Role
 from registry.operations.security import Junior
 from registry.receivable import Phase
 from registry.state import Namespace
@@ -15,6 +16,7 @@ from tests.registry.collection_examples import AFTER_DUE_MS, at, default, overdu
 from tests.registry.consortium import (
     BANK,
     DAY_MS,
+    DEBTOR,
     EXPORTER,
     FACTOR_1,
     FACTOR_2,
@@ -44,6 +46,18 @@ def test_who_was_paid_or_a_bank_reverses(consortium: Consortium, reporter: str, 
     assert consortium.record(receivable).paid == (0 if code is Code.OK else 4_000)
     if code is Code.OK:
         assert result.reasons == (Reason("reversed", 4_000),)
+
+
+def test_an_attester_that_is_a_party_does_not_reverse(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    paid = payment(receivable, 1_000)
+    consortium.do(paid)
+    consortium.do(consortium.assignment(receivable, 1_000))
+    for party, own in ((FACTOR_1, Role.FACTOR), (DEBTOR, Role.DEBTOR)):
+        consortium.change_member(party, roles=(own, Role.ATTESTER))
+        assert consortium.code(reversal(receivable, paid.bank_reference, party)) is Code.NOT_PERMITTED
+    consortium.change_member(FACTOR_2, roles=(Role.FACTOR, Role.ATTESTER))
+    assert consortium.code(reversal(receivable, paid.bank_reference, FACTOR_2)) is Code.OK
 
 
 def test_a_reversal_gives_everything_back(consortium: Consortium) -> None:
