@@ -132,7 +132,7 @@ def collect(consortium: Consortium) -> None:
     lien = pledged(consortium, receivable, 3_000)
     consortium.do(linked(consortium, receivable), searched(consortium, receivable))
     consortium.do(renewal(receivable, lien), account(receivable, (EXPORTER, FACTOR_1)))
-    paid = payment(receivable, 8_000, reference="COLLECT-1")
+    paid = payment(receivable, 8_000, reference="COLLECT-1", consenting=[FACTOR_1])
     consortium.do(paid)
     consortium.do(reversal(receivable, paid.bank_reference))
     consortium.do(objection(receivable), frozen(receivable), withdrawal_of(receivable), unfrozen(receivable))
