@@ -270,7 +270,7 @@ def record_document(record: Receivable) -> dict[str, Any]:
                 "offer_id": show_id(offer.offer_id),
                 "assignor": offer.assignor,
                 "assignee": offer.assignee,
-                "amount": offer.amount,
+                "amount_minor_units": offer.amount,
                 "until_ms": offer.until_ms,
                 "with_recourse": offer.with_recourse,
                 "resale_barred": offer.resale_barred,

@@ -167,7 +167,7 @@ def test_an_assignment_in_two_steps_and_the_notice_of_it(shell: Shell) -> None:
     again = shell.on(*offered, "factor-2", "--amount", "1")
     assert (again.code, code_of(again)) == (1, "RESERVED")
     offers = shell.on("receivable", receivable, "--as", "factor-1").document["offers"]
-    assert [each["amount"] for each in offers] == [60_000, 30_000]
+    assert [each["amount_minor_units"] for each in offers] == [60_000, 30_000]
     unnamed = shell.on("withdraw-offer", receivable, "--as", "exporter-1")
     assert (unnamed.code, "2 open offers" in unnamed.out + unnamed.err) == (2, True)
     second = offers[1]["offer_id"]
@@ -178,7 +178,7 @@ def test_an_assignment_in_two_steps_and_the_notice_of_it(shell: Shell) -> None:
     early = shell.on("reassign", receivable, "--as", "factor-1", "--to", "exporter-1", "--amount", "600")
     assert (early.code, code_of(early)) == (1, "NOT_DUE")
     record = shell.on("receivable", receivable, "--as", "factor-1").document
-    assert [part["amount"] for part in record["parts"]] == [30_000, 60_000]
+    assert [part["amount_minor_units"] for part in record["parts"]] == [30_000, 60_000]
     assert record["notices"][0]["acknowledged_ms"] > 0
     assert shell("receivable", receivable, "--network", str(shell.folder), "--as", "factor-1").code == 0
 

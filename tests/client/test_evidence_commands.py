@@ -104,7 +104,7 @@ def test_a_credit_note_takes_value_away_once(shell: Shell) -> None:
     assert shell.on(*note).code == 0
     assert code_of(shell.on(*note)) == "DUPLICATE_CREDIT_NOTE"
     record = shell.on("receivable", receivable, "--as", "exporter-1").document
-    assert [part["amount"] for part in record["parts"]] == [18_000]
+    assert [part["amount_minor_units"] for part in record["parts"]] == [18_000]
 
 
 def test_silence_needs_consent_and_time(shell: Shell, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_court_ends_a_dispute_with_the_association(shell: Shell) -> None:
     said = shell.on(*decided, "--dilute", "exporter-1=200")
     assert said.code == 0, said
     record = shell.on("receivable", receivable, "--as", "exporter-1").document
-    assert (record["disputed"], record["outstanding"]) == (0, 40_000)
+    assert (record["disputed_minor_units"], record["outstanding_minor_units"]) == (0, 40_000)
 
 
 def test_a_rejected_receivable_is_cancelled(shell: Shell) -> None:
