@@ -171,7 +171,7 @@ def _show_status(proven: ProvenStatus, *, as_json: bool) -> None:
 
 def summary_document(summary: StatusSummary) -> dict[str, Any]:
     """The public view as JSON."""
-    amounts = ("outstanding", "assigned", "pledged", "disputed", "confirmed")
+    amounts = ("outstanding", "assigned", "reserved", "pledged", "disputed", "confirmed")
     exporter, assignees = free_shares(summary)
     return {
         "receivable_id": show_id(summary.receivable_id),
