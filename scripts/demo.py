@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -129,13 +130,16 @@ async def _play(stage: Stage, invoices: InvoiceSet, out: Path, keep: bool, start
     acts.show_consortium(stage)
     stage.open_clients()
     try:
-        await _play_business(stage, invoices)
+        accepted = await _play_business(stage, invoices)
         stage.rule(7, "The chain as a file, audited offline")
         genesis = stage.directory.genesis_path.read_bytes()
         head = await acts.export(stage, out / "chain.pbk")
         report = await acts.audit(stage, out / "chain.pbk", genesis, head)
         roots = await acts.compare_nodes(stage, head.height)
         figures = count_export(out / "chain.pbk")
+        missing = {name: count for name, count in accepted.items() if figures.accepted[name] < count}
+        if missing:
+            raise AssertionError(f"acknowledged, and not in the export: {missing}")
         stage.rule(8, "What stands on the chain")
         _show_figures(stage, figures, roots, head)
         if keep:
@@ -153,7 +157,8 @@ async def _play(stage: Stage, invoices: InvoiceSet, out: Path, keep: bool, start
         await stage.close_clients()
 
 
-async def _play_business(stage: Stage, invoices: InvoiceSet) -> None:
+async def _play_business(stage: Stage, invoices: InvoiceSet) -> Mapping[str, int]:
+    """What was done with the invoices; answers how many operations of the import were acknowledged, by type."""
     stage.rule(2, "Invoices become receivables, and a node is killed meanwhile")
     importing, registered = await acts.register(stage, invoices)
     stage.rule(3, "Debtors dispute")
@@ -169,6 +174,7 @@ async def _play_business(stage: Stage, invoices: InvoiceSet) -> None:
         await acts.ask(stage, stars[-1])
     stage.rule(6, "Payment and settlement")
     await acts.collect(stage, importing, registered)
+    return importing.tally.accepted
 
 
 def _show_figures(stage: Stage, figures: Figures, roots: dict[str, str], head: Checkpoint) -> None:

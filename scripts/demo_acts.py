@@ -251,6 +251,9 @@ async def collect(stage: Stage, importing: InvoiceImport, invoices: Sequence[Imp
 
 async def export(stage: Stage, file: Path) -> Checkpoint:
     """Write the chain to a file from the association's node."""
+    # A receipt comes from the first node that has the block. This one may lack it still, and would export too little.
+    newest = max([await _height(stage, node) for node in stage.directory.nodes])
+    await _wait_height(stage, ASSOCIATION, newest)
     client = stage.clients[ASSOCIATION]
     head = (await client.head()).checkpoint
     return await export_chain(file, client.chain, client.blocks(1, head.height), head)
