@@ -49,7 +49,7 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
     ),
     Code.NOT_HOLDER: "Who gives it does not hold it (any more); `collides with` says when it was given away.",
     Code.DUPLICATE_PLEDGE: (
-        "The amount is pledged already; see `collides with`. Have that lien released, or pledge behind it (--junior-to)."
+        "The amount is pledged or assigned already; see `collides with`. Pledge what is free, or behind that lien (--junior-to)."
     ),
     Code.EMPTY_PLEDGE: "Less than this is free to be pledged; see the reasons, and pledge at most what is free.",
     Code.EMPTY_ASSIGNMENT: "Less than this is free to be assigned; see the reasons, and assign at most what is free.",
