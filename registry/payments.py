@@ -2,7 +2,7 @@
 
 A payment shrinks the payee's part and with it what was disputed, what was confirmed and the liens on it. A reversal gives all of
 it back: if the liens stayed small, a pledgor could free what it has pledged by a payment that does not stand.
-Leaves to others: who may reverse (`registry.rules.reversal`).
+Leaves to others: who may reverse (`registry.rules.arrears`).
 """
 
 from __future__ import annotations
