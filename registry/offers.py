@@ -2,7 +2,7 @@
 
 A reservation takes value out of what is free until it is accepted, withdrawn, or its time is up. It is never made smaller: a
 price was offered for that amount. When the part under it shrinks so far that it no longer fits, it ends; the latest goes first.
-Leaves to others: what may be offered and accepted (`registry.rules.offers`).
+Leaves to others: what may be offered and accepted (`registry.rules.assignment`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Kept for each pair of assignor and assignee, and only where there is something to keep. The amount with recourse stays when the
 value moves on, because it may come back the same way: a factor that is given back what it assigned onward can give it back in
 turn. A bar of onward assignment holds for the whole part, since value on one part cannot be told apart; it ends when the part
-was empty and begins anew. Leaves to others: when giving back is due (`registry.rules.recourse`).
+was empty and begins anew. Leaves to others: when giving back is due (`registry.rules.assignment`).
 """
 
 from __future__ import annotations
