@@ -14,6 +14,7 @@ from rich.table import Table
 
 from .measurements import Audit, Idle, NodeMemory, Queries, Step, Sweep
 from .physical import PhysicalLimits
+from .scale import SizeFigures
 
 FORMAT = 1
 
@@ -30,6 +31,7 @@ class Figures:
     queries: tuple[Queries, ...] = ()
     audit: Audit | None = None
     memory: tuple[NodeMemory, ...] = ()
+    scale: tuple[SizeFigures, ...] = ()
 
 
 def document(figures: Figures) -> dict[str, Any]:
@@ -65,6 +67,8 @@ def show(figures: Figures, console: Console) -> None:
         _show_audit(figures.audit, figures.limits, console)
     if figures.memory:
         _show_memory(figures.memory, console)
+    if figures.scale:
+        _show_scale(figures.scale, console)
 
 
 def _table(title: str, *headings: str) -> Table:
@@ -187,5 +191,33 @@ def _show_memory(rows: Sequence[NodeMemory], console: Console) -> None:
             f"{row.memory.anonymous_bytes / 1e6:,.0f}",
             f"{row.memory.file_bytes / 1e6:,.0f}",
         )
+    console.print()
+    console.print(table)
+
+
+def _show_scale(sizes: Sequence[SizeFigures], console: Console) -> None:
+    first, last = sizes[0], sizes[-1]
+    headings = [f"{row.receivables:,}: rules, tree, LMDB" for row in sizes]
+    title = "Processor microseconds an operation, by number of receivables"
+    table = _table(title, "operation", *headings, "rules + tree, last : first", "with LMDB")
+    table.columns[0].justify = "left"
+    for name, cost in first.operations.items():
+        grown = last.operations[name]
+        cells = [row.operations[name] for row in sizes]
+        table.add_row(
+            name,
+            *(f"{cell.rules_us:,.0f}, {cell.tree_us:,.0f}, {cell.store_us:,.0f}" for cell in cells),
+            f"{grown.applied_us / cost.applied_us:.2f}",
+            f"{grown.whole_us / cost.whole_us:.2f}",
+        )
+    console.print()
+    console.print(table)
+    table = _table(
+        "Processor milliseconds of an empty block",
+        "liens that end in it",
+        *(f"{row.receivables:,}" for row in sizes),
+    )
+    for count in first.expiry_us:
+        table.add_row(f"{count:,}", *(f"{row.expiry_us[count] / 1_000:,.2f}" for row in sizes))
     console.print()
     console.print(table)
