@@ -103,6 +103,12 @@ class Code(StrEnum):
     NOT_INDIRECT = "NOT_INDIRECT"
     UNKNOWN_PAYMENT = "UNKNOWN_PAYMENT"
 
+    # Cover and pools.
+    NO_COVER = "NO_COVER"
+    INELIGIBLE = "INELIGIBLE"
+    DOUBLE_COVER = "DOUBLE_COVER"
+    OVER_LIMIT = "OVER_LIMIT"
+
     # Restraint.
     ABUSE = "ABUSE"
     NO_OBJECTION = "NO_OBJECTION"
