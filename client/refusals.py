@@ -107,7 +107,9 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
     Code.OVER_LIMIT: "More than the policy or the cover is good for; the reasons say how much is used and what the limit is.",
     Code.ABUSE: "This party has objected without a case before; file the case with the court first.",
     Code.NO_OBJECTION: "There is no such objection (any more).",
-    Code.NO_ORDER: "No order of the court stands here; check the case number.",
+    Code.NO_ORDER: (
+        "No order stands here, it was executed before, or what it names does not stand; check case, decision and record."
+    ),
     Code.BAD_FORMAT: "The registration's number or dates are not of the register's form; copy them from its certificate.",
     Code.UNKNOWN_MEMBER: "No member has this id; check it, or enrol the member first.",
     Code.EXPELLED: "The member was expelled for good; enrol a successor under its own id.",

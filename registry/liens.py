@@ -68,14 +68,26 @@ def fit_liens(record: Receivable, holder: str) -> tuple[Lien, ...]:
     return liens
 
 
+def with_pledgor(liens: tuple[Lien, ...], first: Lien, pledgor: str) -> tuple[Lien, ...]:
+    """The liens when a first-ranking one lies on another holder's part, and those behind it with it."""
+    chain = _chain(liens, first)
+    return tuple(replace(lien, pledgor=pledgor) if lien.lien_id in chain else lien for lien in liens)
+
+
 def _cap_chain(liens: tuple[Lien, ...], first: Lien, cap: int) -> tuple[Lien, ...]:
-    chain: list[bytes] = []
-    member: Lien | None = first
-    while member is not None:
-        chain.append(member.lien_id)
-        member = junior_of(liens, member.lien_id)
+    chain = _chain(liens, first)
     if cap == 0:
         return tuple(lien for lien in liens if lien.lien_id not in chain)
     return tuple(
         replace(lien, amount=min(lien.amount, cap)) if lien.lien_id in chain else lien for lien in liens
     )
+
+
+def _chain(liens: tuple[Lien, ...], first: Lien) -> list[bytes]:
+    """The lien and all that stand behind it."""
+    chain: list[bytes] = []
+    member: Lien | None = first
+    while member is not None:
+        chain.append(member.lien_id)
+        member = junior_of(liens, member.lien_id)
+    return chain

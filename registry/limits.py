@@ -9,7 +9,7 @@ TIME_MS_MAX: Final = 253_402_300_799_999  # 9999-12-31: later dates do not print
 DAY_MAX: Final = 2_932_896  # 9999-12-31 as days since 1970-01-01
 HEIGHT_MAX: Final = 2**53  # exact in JSON readers that use doubles
 
-NESTING_DEPTH_MAX: Final = 8  # the deepest legal entry, with deliveries, has 7 levels
+NESTING_DEPTH_MAX: Final = 8  # the deepest legal entry, a judgment that names liens, has them all
 # A block has the longest array. Msgpack reserves memory for the items that an array announces, at each level of nesting.
 ARRAY_ITEMS_MAX: Final = 5_000
 ENTRY_BYTES_MAX: Final = 1 << 20  # 1,000 operations of about 600 bytes, with room
@@ -46,6 +46,8 @@ CYCLE_VISITS_MAX: Final = 32  # parties that one search for a circle looks at
 CASE_NUMBER_CHARS_MAX: Final = 64  # the longest of a Chinese court has about 30
 FREEZES_MAX: Final = 16  # orders of several courts can stand at once
 OBJECTIONS_MAX: Final = 64  # one of each party, standing or ended
+JUDGMENTS_MAX: Final = 16  # first instance, appeal and retrial of several suits over one receivable
+JUDGMENT_EFFECTS_MAX: Final = 32  # a chain of assignments through every holder
 LINKS_MAX: Final = 128  # a registration and a search of each holder and lienholder
 INDIRECT_PAYMENTS_MAX: Final = 64  # open ones: a debtor that errs once a week for a year
 RULES_VERSION_MAX: Final = 2**16

@@ -25,6 +25,7 @@ from .errors import InvariantViolation, Reason, Reference
 from .fingerprints import Fingerprints
 from .future import FUTURE_TERMS, FutureTerms
 from .links import LINKS, Link
+from .judgments import JUDGMENTS, Judgment
 from .notices import NOTICES, Notice, notices_of_holders
 from .offers import RESERVATIONS, Reservation, fitting_offers, reserved_by
 from .operations.existence import EVIDENCE, FINGERPRINTS, SCHEDULE, WAIVED, Defence, Evidence, Instalment
@@ -51,9 +52,10 @@ MOVES: Final[dict[Phase, frozenset[Phase]]] = {
     Phase.FUTURE: frozenset({Phase.CANCELLED}),
     Phase.LIVE: frozenset({Phase.OVERDUE, Phase.SETTLED, Phase.CANCELLED}),
     Phase.OVERDUE: frozenset({Phase.LIVE, Phase.SETTLED, Phase.CANCELLED}),
-    # Only by reversing one of the payments that settled it.
+    # Only by reversing one of the payments that settled it, or by judgment.
     Phase.SETTLED: frozenset({Phase.LIVE, Phase.OVERDUE}),
-    Phase.CANCELLED: frozenset(),
+    # Only by judgment.
+    Phase.CANCELLED: frozenset({Phase.FUTURE, Phase.LIVE, Phase.OVERDUE}),
 }
 
 
@@ -148,6 +150,9 @@ class Receivable:
     links: tuple[Link, ...] = ()
 
     @property
+    judgments: tuple[Judgment, ...] = ()
+    covers: tuple[Cover, ...] = ()
+    pool: Pooled | None = None
     def is_open(self) -> bool:
         """Owed now: live or overdue."""
         return self.phase in OPEN
@@ -456,3 +461,6 @@ RECEIVABLE: Final = Struct(
         "links": LINKS,
     },
 )
+        "judgments": JUDGMENTS,
+        "covers": COVERS,
+        "pool": Optional_(POOLED),

@@ -25,6 +25,7 @@ from . import (
     relationships,
     restraint,
     security,
+    reversal,
 )
 from .account import ReportIndirectPayment, SetCollectionAccount
 from .arrears import DeclareDefault, ReversePayment
@@ -54,6 +55,7 @@ from .restraint import Freeze, RaiseObjection, Unfreeze, WithdrawObjection
 from .security import EnforcePledge, Pledge, ReleasePledge, RenewPledge
 
 Operation = (
+from .reversal import ReverseByJudgment
     EnrolMember
     | ChangeMember
     | RotateKey
@@ -106,6 +108,7 @@ OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *members.TYPES,
     *decisions.TYPES,
     *relationships.TYPES,
+    | ReverseByJudgment
     *existence.TYPES,
     *future.TYPES,
     *attestation.TYPES,
@@ -128,6 +131,7 @@ __all__ = [
     "TYPE_BY_CODE",
     "AcceptAssignment",
     "AcknowledgeNotice",
+    *reversal.TYPES,
     "Assign",
     "AssignBlanket",
     "AttestEvidence",
@@ -169,3 +173,4 @@ __all__ = [
     "WithdrawObjection",
     "WithdrawOffer",
 ]
+    "ReverseByJudgment",

@@ -21,6 +21,7 @@ from . import (
     relationships,
     restraint,
     security,
+    reversal,
 )
 from .judgement import Judgement, Party, Rule
 
@@ -46,4 +47,5 @@ RULES: Final[dict[type, Rule]] = {
     )
 }
 
+        *reversal.RULES,
 __all__ = ["RULES", "Judgement", "Party", "Rule"]

@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Final
 
 from .. import limits
+from ..covers import running
 from ..errors import Code, Reason, RuleViolation
 from ..operations.arrears import DeclareDefault, ReversePayment
 from ..operations.governance import Role
@@ -16,6 +17,7 @@ from ..state import Namespace
 from .account import entitled_members
 from .disposal import DAY_MS
 from .judgement import Judgement, Party, Rule, closed, known_receivable, live_receivable
+from .papers import reclaim_fingerprints
 
 
 def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
@@ -45,6 +47,7 @@ def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
     if len(reopened.parts) > limits.HOLDERS_MAX or len(reopened.liens) > limits.LIENS_MAX:
         raise RuleViolation(Code.LIMIT_REACHED, f"a receivable has at most {limits.HOLDERS_MAX} holders")
     if record.phase is Phase.SETTLED:
+        reclaim_fingerprints(judgement, record)
         reopened = reopened.move_to(Phase.LIVE if record.default is None else Phase.OVERDUE)
     judgement.state.put(Namespace.PAYMENT, operation.bank_reference, None)
     judgement.flag("reversed", payment.amount)
@@ -81,7 +84,13 @@ def declare_default(judgement: Judgement, operation: DeclareDefault) -> bytes:
     if record.phase is Phase.OVERDUE:
         return record.receivable_id
     default = record.default or judgement.place(record.receivable_id)
-    overdue = replace(record.move_to(Phase.OVERDUE), default=default, changed_height=judgement.height)
+    overdue = replace(
+        record.move_to(Phase.OVERDUE),
+        default=default,
+        # From now on they stay for the claim: what a bounded block has left over must not.
+        covers=running(record.covers, judgement.time_ms),
+        changed_height=judgement.height,
+    )
     return judgement.store(overdue)
 
 

@@ -11,6 +11,7 @@ from .. import limits
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..fingerprints import Delivery, Fingerprints
 from ..operations.existence import Instalment
+from ..receivable import Receivable
 from ..state import DeliveryUse, Namespace
 from .disposal import DAY_MS
 from .judgement import Judgement, known_receivable, similar_key
@@ -144,6 +145,21 @@ def claim_fingerprints(
                 consumed=use.consumed + delivery.quantity,
             ),
         )
+
+
+def reclaim_fingerprints(judgement: Judgement, record: Receivable) -> None:
+    """A closed receivable is to be owed again: what was released of its fingerprints is its own again, unless another has it."""
+    for kind, value in record.fingerprints.strong():
+        key = bytes([kind]) + value
+        claimed: Reference | None = judgement.state.get(Namespace.FINGERPRINT, key)
+        if claimed is None:
+            judgement.state.put(Namespace.FINGERPRINT, key, record.place)
+        elif claimed.subject != record.receivable_id:
+            raise RuleViolation(
+                Code.DUPLICATE_RECEIVABLE,
+                f"its {kind.name.lower()} fingerprint was released, and is another receivable's by now",
+                collided_with=claimed,
+            )
 
 
 def return_deliveries(judgement: Judgement, fingerprints: Fingerprints) -> None:

@@ -16,11 +16,13 @@ from registry.operations import (
     RaiseObjection,
     RenewPledge,
     ReportIndirectPayment,
+    ReverseByJudgment,
     ReversePayment,
     SetCollectionAccount,
     Unfreeze,
     WithdrawObjection,
 )
+from registry.operations.reversal import AssignmentUndone, PledgeUndone, Step, StepUndone, Undone
 from registry.receivable import Lien
 from tests.registry.consortium import (
     COURT,
@@ -30,12 +32,14 @@ from tests.registry.consortium import (
     FINGERPRINT_KEY,
     START_DAY,
     Consortium,
+    confirmation,
     payment,
 )
 
 CASE = "(2024)沪74民初1号"
 ACCOUNT = bytes(range(32))
 STATEMENT = bytes(range(1, 33))
+DECISION = bytes(range(5, 37))
 AFTER_DUE_MS = (START_DAY + 91) * DAY_MS
 
 
@@ -53,6 +57,10 @@ def frozen(receivable: bytes, case_number: str = CASE) -> Freeze:
 
 def unfrozen(receivable: bytes, case_number: str = CASE) -> Unfreeze:
     return Unfreeze(receivable, COURT, case_number)
+
+
+def judgment(receivable: bytes, *undone: Undone, **changes: Any) -> ReverseByJudgment:
+    return replace(ReverseByJudgment(receivable, COURT, CASE, DECISION, undone), **changes)
 
 
 def account(
@@ -140,3 +148,11 @@ def collect(consortium: Consortium) -> None:
     assert consortium.code(default(receivable)) is Code.NOT_DUE
     assert consortium.code(indirect(receivable)) is Code.NOT_INDIRECT
     consortium.do(payment(receivable, 2_000, reference="COLLECT-2"))
+    consortium.do(confirmation(receivable, 8_000), consortium.assignment(receivable, 1_000))
+    lien = pledged(consortium, receivable, 500)
+    undone = (
+        AssignmentUndone(EXPORTER, FACTOR_1, 1_000, ()),
+        PledgeUndone(lien.lien_id),
+        StepUndone(Step.CONFIRMATION),
+    )
+    consortium.do(frozen(receivable), judgment(receivable, *undone))

@@ -68,6 +68,7 @@ from registry.operations import (
     Settle,
     Unfreeze,
     WithdrawObjection,
+    ReverseByJudgment,
     WithdrawOffer,
 )
 from registry.operations.existence import (
@@ -547,6 +548,8 @@ def fingerprints_of(
         fiscal=None if fiscal is None else key.fiscal(fiscal),
         document=None if document is None else key.document(sha256(document).digest()),
         similar=key.similar(MemberId(exporter), debtor_reference, amount, currency, due_date),
+        case ReverseByJudgment(court=court):
+            return (court, ASSOCIATION)
         deliveries=tuple(sorted(used, key=lambda delivery: delivery.fingerprint)),
     )
 
