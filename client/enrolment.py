@@ -16,7 +16,7 @@ from registry.fingerprints import FingerprintKey, Numbering
 from registry.identifiers import MemberId
 from registry.operations import EnrolMember
 from registry.operations.existence import EvidenceKind
-from registry.operations.governance import Role
+from registry.operations.governance import EnterpriseClass, Role
 from registry.signing import SigningKey
 
 from .directory import Directory, MemberFiles
@@ -37,6 +37,7 @@ class NewMember:
     roles: tuple[Role, ...]
     numbering: Numbering = Numbering.CONTINUOUS
     accredited: tuple[EvidenceKind, ...] = ()
+    enterprise_class: EnterpriseClass = EnterpriseClass.UNDECLARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def prepare_enrolment(
         debtor_reference=fingerprint_key.debtor(new.member_id),
         keys=tuple(enrolments),
         accredited=tuple(sorted(new.accredited)),
+        enterprise_class=new.enterprise_class,
     )
     roles = tuple(role.name.lower() for role in operation.roles)
     return Enrolment(MemberFiles(new.name, new.member_id, roles, paths), wallet, operation)

@@ -21,7 +21,7 @@ from .fingerprints import Numbering
 from .identifiers import BadIdentifier, parse_member_id
 from .member import FOREVER, MEMBER, Member, MemberKey, MemberStatus
 from .operations.existence import EvidenceKind
-from .operations.governance import Role
+from .operations.governance import EnterpriseClass, Role
 from .policy import Policy
 from .policy_document import policy_from_json, policy_to_json
 from .signing import PUBLIC_KEY_BYTES, Tag, check_public_key, digest
@@ -263,6 +263,7 @@ def _member_to_json(member: Member) -> dict[str, Any]:
     return {
         "accredited": [kind.name.lower() for kind in member.accredited],
         "debtor_reference": member.debtor_reference.hex() if member.debtor_reference else None,
+        "enterprise_class": member.enterprise_class.name.lower(),
         "keys": [key.public_key.hex() for key in member.keys],
         "member_id": member.member_id,
         "numbering": member.numbering.name.lower(),
@@ -270,7 +271,9 @@ def _member_to_json(member: Member) -> dict[str, Any]:
     }
 
 
-_MEMBER_KEYS: Final = frozenset(("accredited", "debtor_reference", "keys", "member_id", "numbering", "roles"))
+_MEMBER_KEYS: Final = frozenset(
+    ("accredited", "debtor_reference", "enterprise_class", "keys", "member_id", "numbering", "roles")
+)
 
 
 def _member_from_json(raw: object, path: str) -> Member:
@@ -287,6 +290,7 @@ def _member_from_json(raw: object, path: str) -> Member:
         debtor_reference=None if reference is None else _hex(reference, 32, f"{path}.debtor_reference"),
         keys=tuple(MemberKey(_key(key, f"{path}.keys"), 0, FOREVER) for key in keys),
         accredited=tuple(_choice(EvidenceKind, kind, f"{path}.accredited") for kind in accredited),
+        enterprise_class=_choice(EnterpriseClass, fields["enterprise_class"], f"{path}.enterprise_class"),
     )
     MEMBER.encode(member, path)
     return member

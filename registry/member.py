@@ -10,7 +10,7 @@ from .codec import Choice, Items, Optional_, Struct, Uint
 from .fingerprints import Numbering
 from .operations.existence import EvidenceKind
 from .operations.fields import HASH, MEMBER_ID, PUBLIC_KEY
-from .operations.governance import ACCREDITED, Role
+from .operations.governance import ACCREDITED, EnterpriseClass, Role
 from .operations.members import MemberStatus as MemberStatus
 from .signing import Tag
 
@@ -38,6 +38,7 @@ class Member:
     debtor_reference: bytes | None
     keys: tuple[MemberKey, ...]
     accredited: tuple[EvidenceKind, ...] = ()
+    enterprise_class: EnterpriseClass = EnterpriseClass.UNDECLARED
 
     def has_key(self, public_key: bytes, height: int) -> bool:
         return any(key.public_key == public_key and key.is_valid_at(height) for key in self.keys)
@@ -64,6 +65,7 @@ MEMBER: Final = Struct(
             1,
         ),
         "accredited": ACCREDITED,
+        "enterprise_class": Choice(EnterpriseClass),
     },
 )
 

@@ -30,7 +30,7 @@ from ..papers import day_number
 from ..submission import Draft
 from . import options as opt
 from . import output
-from .members import role_of
+from .members import class_of, role_of
 from .session import (
     Options,
     Session,
@@ -88,6 +88,10 @@ def change_member(
     accredited: Annotated[
         list[str] | None, typer.Option(help="Every kind of evidence that it may attest; may be repeated.")
     ] = None,
+    enterprise_class: Annotated[
+        str | None,
+        typer.Option("--class", help="Its declared size: undeclared, large, medium, small, micro."),
+    ] = None,
     new_key: Annotated[
         list[Path] | None, typer.Option(dir_okay=False, help="A further key; made if it is not there.")
     ] = None,
@@ -114,6 +118,9 @@ def change_member(
             status=present.status if status is None else MemberStatus[status.name],
             numbering=numbering,
             accredited=present.accredited if accredited is None else kinds,
+            enterprise_class=present.enterprise_class
+            if enterprise_class is None
+            else class_of(enterprise_class),
             new_keys=tuple(
                 sorted((_proven(session, member, path) for path in new_key or ()), key=lambda k: k.public_key)
             ),
@@ -156,6 +163,7 @@ def _show_member(member: Member, *, as_json: bool) -> None:
         "status": member.status.name.lower(),
         "numbering": member.numbering.name.lower(),
         "accredited": [kind.name.lower() for kind in member.accredited],
+        "enterprise_class": member.enterprise_class.name.lower(),
         "keys": [
             {
                 "public_key": key.public_key.hex(),

@@ -11,7 +11,7 @@ from registry.errors import Code
 from registry.fingerprints import Numbering
 from registry.identifiers import BadIdentifier, parse_member_id
 from registry.operations.existence import EvidenceKind
-from registry.operations.governance import Role
+from registry.operations.governance import EnterpriseClass, Role
 
 from ..enrolment import NewMember, prepare_enrolment
 from ..errors import DirectoryError, InputError
@@ -76,6 +76,9 @@ def enrol(
         ),
     ] = None,
     yearly_numbers: Annotated[bool, typer.Option(help="Its invoice numbers restart each year.")] = False,
+    enterprise_class: Annotated[
+        str, typer.Option("--class", help="Its declared size: undeclared, large, medium, small, micro.")
+    ] = "undeclared",
     node: opt.FirstNode = None,
     timeout_s: opt.Timeout = 20.0,
     dry_run: opt.DryRun = False,
@@ -89,6 +92,7 @@ def enrol(
     roles = tuple(sorted({role_of(text) for text in role}))
     kinds = tuple(choice_of(EvidenceKind, text) for text in accredit or ())
     numbering = Numbering.YEARLY if yearly_numbers else Numbering.CONTINUOUS
+    size = class_of(enterprise_class)
 
     async def work(session: Session) -> None:
         directory = session.directory
@@ -99,7 +103,7 @@ def enrol(
             )
         enrolment = prepare_enrolment(
             directory,
-            NewMember(name, identifier, roles, numbering, kinds),
+            NewMember(name, identifier, roles, numbering, kinds, size),
             session.genesis.chain_id,
             session.fingerprint_key,
             tuple(path.resolve() for path in key or ()),
@@ -110,6 +114,15 @@ def enrol(
             directory.with_members({name: enrolment.files})
 
     in_session(Options(network, acting, node, timeout_s, as_json, "enrol", dry_run), work)
+
+
+def class_of(text: str) -> EnterpriseClass:
+    """A declared size by its word. Raises InputError."""
+    try:
+        return EnterpriseClass[text.upper()]
+    except KeyError as error:
+        known = ", ".join(size.name.lower() for size in EnterpriseClass)
+        raise InputError(f"--class {text!r}: choose one of {known}") from error
 
 
 def role_of(text: str) -> Role:

@@ -26,6 +26,19 @@ class Role(IntEnum):
     COURT = 8
 
 
+class EnterpriseClass(IntEnum):
+    """The size that a member has declared, which the supervisor counts small enterprises by.
+
+    Source: the national standards for classing small and medium enterprises (2011), which know these four.
+    """
+
+    UNDECLARED = 0
+    LARGE = 1
+    MEDIUM = 2
+    SMALL = 3
+    MICRO = 4
+
+
 @dataclass(frozen=True, slots=True)
 class KeyEnrolment:
     """A key with the proof that its holder has the private half: a signature over `possession_message`."""
@@ -51,6 +64,7 @@ class EnrolMember:
     debtor_reference: bytes | None
     keys: tuple[KeyEnrolment, ...]
     accredited: tuple[EvidenceKind, ...] = ()
+    enterprise_class: EnterpriseClass = EnterpriseClass.UNDECLARED
 
 
 TYPES: Final = (
@@ -72,6 +86,7 @@ TYPES: Final = (
                     ascending=True,
                 ),
                 "accredited": ACCREDITED,
+                "enterprise_class": Choice(EnterpriseClass),
             },
         ),
     ),

@@ -11,7 +11,7 @@ from ..codec import Choice, Flag, Items, Struct, Uint
 from ..fingerprints import Numbering
 from .existence import EvidenceKind
 from .fields import MEMBER_ID, PUBLIC_KEY, SIGNATURE, OperationType
-from .governance import ACCREDITED, KeyEnrolment, Role
+from .governance import ACCREDITED, EnterpriseClass, KeyEnrolment, Role
 
 
 class MemberStatus(IntEnum):
@@ -36,6 +36,7 @@ class ChangeMember:
     accredited: tuple[EvidenceKind, ...]
     new_keys: tuple[KeyEnrolment, ...]
     with_consent: bool
+    enterprise_class: EnterpriseClass = EnterpriseClass.UNDECLARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ TYPES: Final = (
                 "accredited": ACCREDITED,
                 "new_keys": Items(KEY_ENROLMENT, limits.KEYS_PER_MEMBER_MAX, ascending=True),
                 "with_consent": Flag(),
+                "enterprise_class": Choice(EnterpriseClass),
             },
         ),
     ),

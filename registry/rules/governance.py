@@ -36,6 +36,7 @@ def enrol_member(judgement: Judgement, operation: EnrolMember) -> bytes:
         debtor_reference=operation.debtor_reference,
         keys=tuple(MemberKey(public_key, judgement.height + 1, FOREVER) for public_key in keys),
         accredited=operation.accredited,
+        enterprise_class=operation.enterprise_class,
     )
     state.put(Namespace.MEMBER, member_id.encode(), member)
     for public_key in keys:

@@ -21,7 +21,7 @@ EVERY_ROLE: Final = tuple(Role)
 
 
 def change_member(judgement: Judgement, operation: ChangeMember) -> bytes:
-    """Roles, status, numbering and accreditation as stated, and more keys.
+    """Roles, status, numbering, accreditation and enterprise class as stated, and more keys.
 
     Order: the member, expulsion, consent, keys, the association's seats. Source: RULEBOOK, "Parties", "Governance".
     """
@@ -36,6 +36,7 @@ def change_member(judgement: Judgement, operation: ChangeMember) -> bytes:
         status=operation.status,
         numbering=operation.numbering,
         accredited=operation.accredited,
+        enterprise_class=operation.enterprise_class,
     )
     changed = _with_new_keys(judgement, changed, operation.new_keys)
     return _store(judgement, changed)
