@@ -1,7 +1,7 @@
 """One receivable: its record, its phases, and what of it is free. Everything about a receivable's state lives in this file.
 
 A receivable is born `live`, or `future` when only the contract exists; it is `overdue` once a default is on record, and
-ends `settled` or `cancelled`. From an end nothing leads back, but for a payment that did not stand. What is owed is
+ends `settled` or `cancelled`. From an end only a payment that did not stand leads back, or a court's final decision. What is owed is
 `outstanding = face - diluted - paid`, and it lies in parts, each with one holder: sum(parts) = outstanding, always. A part
 can carry liens; the liens that rank first on a part never exceed it, and a junior lien never exceeds the one it stands
 behind. So an amount can leave a receivable only once.
@@ -24,8 +24,8 @@ from .codec import Choice, Flag, Items, Optional_, Struct, Text, Uint
 from .errors import InvariantViolation, Reason, Reference
 from .fingerprints import Fingerprints
 from .future import FUTURE_TERMS, FutureTerms
-from .links import LINKS, Link
 from .judgments import JUDGMENTS, Judgment
+from .links import LINKS, Link
 from .notices import NOTICES, Notice, notices_of_holders
 from .offers import RESERVATIONS, Reservation, fitting_offers, reserved_by
 from .operations.existence import EVIDENCE, FINGERPRINTS, SCHEDULE, WAIVED, Defence, Evidence, Instalment
@@ -148,11 +148,9 @@ class Receivable:
     default: Reference | None = None
     lapsed: tuple[Lien, ...] = ()
     links: tuple[Link, ...] = ()
+    judgments: tuple[Judgment, ...] = ()
 
     @property
-    judgments: tuple[Judgment, ...] = ()
-    covers: tuple[Cover, ...] = ()
-    pool: Pooled | None = None
     def is_open(self) -> bool:
         """Owed now: live or overdue."""
         return self.phase in OPEN
@@ -459,8 +457,6 @@ RECEIVABLE: Final = Struct(
         "default": Optional_(REFERENCE),
         "lapsed": Items(LIEN, limits.LIENS_MAX),
         "links": LINKS,
+        "judgments": JUDGMENTS,
     },
 )
-        "judgments": JUDGMENTS,
-        "covers": COVERS,
-        "pool": Optional_(POOLED),

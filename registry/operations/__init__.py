@@ -24,8 +24,8 @@ from . import (
     members,
     relationships,
     restraint,
-    security,
     reversal,
+    security,
 )
 from .account import ReportIndirectPayment, SetCollectionAccount
 from .arrears import DeclareDefault, ReversePayment
@@ -52,10 +52,10 @@ from .links import LinkExternalRegistration, LinkSearch
 from .members import ChangeMember, RevokeKey, RotateKey
 from .relationships import DeclareRelationship, DeclareRiskAssets
 from .restraint import Freeze, RaiseObjection, Unfreeze, WithdrawObjection
+from .reversal import ReverseByJudgment
 from .security import EnforcePledge, Pledge, ReleasePledge, RenewPledge
 
 Operation = (
-from .reversal import ReverseByJudgment
     EnrolMember
     | ChangeMember
     | RotateKey
@@ -99,6 +99,7 @@ from .reversal import ReverseByJudgment
     | WithdrawObjection
     | Freeze
     | Unfreeze
+    | ReverseByJudgment
     | LinkExternalRegistration
     | LinkSearch
 )
@@ -108,7 +109,6 @@ OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *members.TYPES,
     *decisions.TYPES,
     *relationships.TYPES,
-    | ReverseByJudgment
     *existence.TYPES,
     *future.TYPES,
     *attestation.TYPES,
@@ -120,6 +120,7 @@ OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *account.TYPES,
     *arrears.TYPES,
     *restraint.TYPES,
+    *reversal.TYPES,
     *links.TYPES,
 )
 TYPE_BY_CODE: Final = {kind.code: kind for kind in OPERATION_TYPES}
@@ -131,7 +132,6 @@ __all__ = [
     "TYPE_BY_CODE",
     "AcceptAssignment",
     "AcknowledgeNotice",
-    *reversal.TYPES,
     "Assign",
     "AssignBlanket",
     "AttestEvidence",
@@ -164,6 +164,7 @@ __all__ = [
     "RenewPledge",
     "ReportIndirectPayment",
     "ResolveDispute",
+    "ReverseByJudgment",
     "ReversePayment",
     "RevokeKey",
     "RotateKey",
@@ -173,4 +174,3 @@ __all__ = [
     "WithdrawObjection",
     "WithdrawOffer",
 ]
-    "ReverseByJudgment",

@@ -20,8 +20,8 @@ from . import (
     members,
     relationships,
     restraint,
-    security,
     reversal,
+    security,
 )
 from .judgement import Judgement, Party, Rule
 
@@ -43,9 +43,9 @@ RULES: Final[dict[type, Rule]] = {
         *account.RULES,
         *arrears.RULES,
         *restraint.RULES,
+        *reversal.RULES,
         *links.RULES,
     )
 }
 
-        *reversal.RULES,
 __all__ = ["RULES", "Judgement", "Party", "Rule"]

@@ -63,12 +63,12 @@ from registry.operations import (
     RenewPledge,
     ReportIndirectPayment,
     ResolveDispute,
+    ReverseByJudgment,
     ReversePayment,
     SetCollectionAccount,
     Settle,
     Unfreeze,
     WithdrawObjection,
-    ReverseByJudgment,
     WithdrawOffer,
 )
 from registry.operations.existence import (
@@ -519,6 +519,8 @@ def _parties_of(operation: Operation) -> tuple[str, ...]:
             return (objector,)
         case WithdrawObjection(court=str(court)) | Freeze(court=court) | Unfreeze(court=court):
             return (court, ASSOCIATION)
+        case ReverseByJudgment(court=court):
+            return (court, ASSOCIATION)
         case LinkExternalRegistration(factor=factor) | LinkSearch(factor=factor):
             return (factor,)
         case Settle(holders=holders) | SetCollectionAccount(holders=holders):
@@ -548,8 +550,6 @@ def fingerprints_of(
         fiscal=None if fiscal is None else key.fiscal(fiscal),
         document=None if document is None else key.document(sha256(document).digest()),
         similar=key.similar(MemberId(exporter), debtor_reference, amount, currency, due_date),
-        case ReverseByJudgment(court=court):
-            return (court, ASSOCIATION)
         deliveries=tuple(sorted(used, key=lambda delivery: delivery.fingerprint)),
     )
 
