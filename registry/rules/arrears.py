@@ -7,7 +7,6 @@ from itertools import accumulate
 from typing import Final
 
 from .. import limits
-from ..covers import running
 from ..errors import Code, Reason, RuleViolation
 from ..operations.arrears import DeclareDefault, ReversePayment
 from ..operations.governance import Role
@@ -16,7 +15,7 @@ from ..receivable import Phase, Receivable
 from ..state import Namespace
 from .account import entitled_members
 from .disposal import DAY_MS
-from .judgement import Judgement, Party, Rule, closed, known_receivable, live_receivable
+from .judgement import HOLDING, Judgement, Party, Rule, closed, known_receivable, live_receivable
 from .papers import reclaim_fingerprints
 
 
@@ -84,13 +83,7 @@ def declare_default(judgement: Judgement, operation: DeclareDefault) -> bytes:
     if record.phase is Phase.OVERDUE:
         return record.receivable_id
     default = record.default or judgement.place(record.receivable_id)
-    overdue = replace(
-        record.move_to(Phase.OVERDUE),
-        default=default,
-        # From now on they stay for the claim: what a bounded block has left over must not.
-        covers=running(record.covers, judgement.time_ms),
-        changed_height=judgement.height,
-    )
+    overdue = replace(record.move_to(Phase.OVERDUE), default=default, changed_height=judgement.height)
     return judgement.store(overdue)
 
 
