@@ -12,6 +12,7 @@ This module adds what a client needs beside it, and writes nothing else:
     DIR/enrolled.json                 members enrolled later, same form as `members`
     DIR/members/NAME-key-N.pem        their keys
     DIR/papers/NAME.jsonl             each exporter's filing (`paper_file`)
+    DIR/drafts/NAME.number            the last number that a draft of the member was given (`draft_numbers`)
     DIR/trusted-head.txt              the newest head that was seen (rollback protection)
 
 Paths in the files are relative to DIR, except of keys that lie elsewhere. No secret is in a JSON file.
@@ -78,6 +79,10 @@ class Directory:
     def papers_path(self, member: MemberFiles) -> Path:
         return self.folder / "papers" / f"{member.name}.jsonl"
 
+    def draft_number_path(self, member: MemberFiles) -> Path:
+        """Where the last number is kept that a draft of the member was given (`draft_numbers`)."""
+        return self.folder / "drafts" / f"{member.name}.number"
+
     def member(self, name: str) -> MemberFiles:
         """A member by short name or id. Raises DirectoryError, naming those that there are."""
         found = self.find_member(name)
@@ -123,7 +128,8 @@ class Directory:
         entry = self.member(name)
         if not entry.keys:
             raise DirectoryError(
-                f"the keys of {name} are not in {self.folder}: it must sign on its own machine"
+                f"the keys of {name} are not in {self.folder}: it must sign on its own machine; "
+                "--draft FILE writes what it is to sign"
             )
         keys = tuple(read_key(path, passphrase) for path in entry.keys)
         return Wallet(entry.member_id, keys, chain_id, fingerprint_key)

@@ -4,6 +4,7 @@
     |-- CallRefused         a node refused the call as a whole, with a stable code
     |-- Unreachable         no node answered, or not in time
     |-- PapersMismatch      the wallet refuses to sign: the papers shown are not those of the registration
+    |-- DraftRefused        a draft that is not signed, merged or handed in as it stands
     |-- KeyFileError        a key file cannot be read or written
     |-- DirectoryError      the network's folder or a name in it is not there
     `-- InputError          a value given by the user is wrong
@@ -35,6 +36,10 @@ class Unreachable(ClientError):
 
 class PapersMismatch(ClientError):
     """A signature is refused by the wallet itself, before anything is sent."""
+
+
+class DraftRefused(ClientError):
+    """A draft is altered, for another chain, too late, signed by a stranger, signed already, or not signed by all."""
 
 
 class KeyFileError(ClientError):

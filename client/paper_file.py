@@ -69,10 +69,16 @@ def read_papers(path: Path) -> Iterator[FiledPapers]:
 
 def find_papers(path: Path, receivable_id: bytes) -> FiledPapers | None:
     """The last line about this receivable. Raises DirectoryError, InputError."""
-    found = None
+    return find_all_papers(path, (receivable_id,)).get(receivable_id)
+
+
+def find_all_papers(path: Path, receivable_ids: Iterable[bytes]) -> dict[bytes, FiledPapers]:
+    """The last line about each of these receivables, where there is one, in one reading. Raises as `find_papers`."""
+    wanted = frozenset(receivable_ids)
+    found: dict[bytes, FiledPapers] = {}
     for filed in read_papers(path):
-        if filed.receivable_id == receivable_id:
-            found = filed
+        if filed.receivable_id in wanted:
+            found[filed.receivable_id] = filed
     return found
 
 

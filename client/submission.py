@@ -176,13 +176,27 @@ class Submitter:
         sign_for_all(body, draft.signers, draft.shown, association_keys=self._association_keys)
         return assemble(body, ())
 
+    async def highest_number(self, member: MemberId) -> int:
+        """The highest of the member's numbers that is on the chain, proven; 0 when there is none."""
+        numbers = self._numbers_of(member)
+        await numbers.catch_up()
+        return numbers.proven_window.highest
+
+    def sign_draft(self, draft: Draft, number: int, valid_for_ms: int) -> bytes:
+        """The entry under a number that was set aside for it, signed by the wallets that are here. Raises PapersMismatch."""
+        body = self._body(draft, number, valid_for_ms)
+        return sign_for_all(body, draft.signers, draft.shown, association_keys=self._association_keys)
+
     async def _numbered(self, draft: Draft) -> bytes:
         number = await self._numbers_of(draft.submitter).take()
+        return self._body(draft, number, VALID_FOR_MS)
+
+    def _body(self, draft: Draft, number: int, valid_for_ms: int) -> bytes:
         return draft_body(
             self.client.genesis.chain_id,
             draft.submitter,
             number,
-            self._clock() + VALID_FOR_MS,
+            self._clock() + valid_for_ms,
             draft.operations,
             draft.mode,
         )

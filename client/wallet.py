@@ -71,19 +71,16 @@ class Wallet:
         )
 
     def _check_papers(self, operation: Operation, shown: ShownByReceivable) -> None:
-        match operation:
-            case (
-                Assign(assignee=self.member)
-                | AcceptAssignment(assignee=self.member)
-                | Pledge(pledgee=self.member)
-            ):
-                receivable, verified = operation.receivable, operation.verified_fingerprints
-            case CorrectReceivable(fingerprints=Fingerprints() as new) if self.member in operation.consenting:
-                # It vouches for the corrected papers as it did for the first ones.
-                self._check_corrected(operation.receivable, new, shown)
-                return
-            case _:
-                return
+        vouching = vouching_of(operation)
+        if vouching is None or self.member not in vouching.members:
+            return
+        if vouching.corrected is not None:
+            # It vouches for the corrected papers as it did for the first ones.
+            self._check_corrected(vouching.receivable, vouching.corrected, shown)
+        else:
+            self._check_shown(vouching.receivable, vouching.verified, shown)
+
+    def _check_shown(self, receivable: bytes, verified: bytes, shown: ShownByReceivable) -> None:
         name = show_id(receivable)
         seen = shown.get(receivable)
         if seen is None:
@@ -103,6 +100,34 @@ class Wallet:
             raise PapersMismatch(
                 f"{show_id(receivable)}: the corrected papers were not shown, or are not those of the correction"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Vouching:
+    """Who vouches for a receivable's papers by signing: those of the registration, or the `corrected` ones."""
+
+    receivable: bytes
+    members: tuple[str, ...]
+    verified: bytes = b""
+    corrected: Fingerprints | None = None
+
+
+def vouching_of(operation: Operation) -> Vouching | None:
+    """What the signers of an operation vouch for, if it is one that they should see papers for."""
+    match operation:
+        case Assign() | AcceptAssignment():
+            return Vouching(operation.receivable, (operation.assignee,), operation.verified_fingerprints)
+        case Pledge():
+            return Vouching(operation.receivable, (operation.pledgee,), operation.verified_fingerprints)
+        case CorrectReceivable(fingerprints=Fingerprints() as new):
+            return Vouching(operation.receivable, operation.consenting, corrected=new)
+        case _:
+            return None
+
+
+def is_governed(body: EntryBody) -> bool:
+    """Whether the association's quorum has to sign it."""
+    return any(RULES[type(operation)].needs_quorum(operation) for operation in body.operations)
 
 
 def draft_body(
@@ -128,9 +153,7 @@ def sign_for_all(
 
     `association_keys` is the governance quorum: with how many of its keys a wallet that has several signs an entry of governance.
     """
-    governed = any(
-        RULES[type(operation)].needs_quorum(operation) for operation in decode_body(body_bytes).operations
-    )
+    governed = is_governed(decode_body(body_bytes))
     signatures: list[EntrySignature] = []
     for wallet in wallets:
         signatures += wallet.sign(body_bytes, shown, key_count=association_keys if governed else 1)

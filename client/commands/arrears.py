@@ -17,17 +17,17 @@ from registry.operations import (
 from ..errors import InputError
 from ..submission import Draft
 from . import options as opt
-from .session import Options, Session, amount_of, in_session, member_id_of, parse_receivable
+from .session import Session, amount_of, in_session, member_id_of, parse_receivable
 
 COMMITMENT_BYTES = 32
 _Bank = Annotated[str, typer.Option(help="The bank's identifier, such as its BIC.")]
 _Reference = Annotated[str, typer.Option(help="The bank's reference of the payment.")]
 
 
+@opt.submits("set-account")
 def set_account(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     commitment: Annotated[
         str,
         typer.Option(
@@ -35,10 +35,6 @@ def set_account(
             help="Salted commitment to the account, 32 bytes; tell the debtor account and salt.",
         ),
     ],
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """With all holders and lienholders, set the account that the debtor pays to, after a cooling-off."""
     identifier = parse_receivable(receivable)
@@ -53,13 +49,13 @@ def set_account(
         operation = SetCollectionAccount(identifier, tuple(sorted(holders)), account)
         await session.perform(Draft((operation,), (own, *others)), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "set-account", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("report-indirect")
 def report_indirect(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     holder: Annotated[str, typer.Option(metavar="MEMBER", help="To whom it was due.")],
     amount: opt.Amount,
     bank: _Bank,
@@ -67,10 +63,6 @@ def report_indirect(
     turned_over: Annotated[
         bool, typer.Option(help="As the holder: it was turned over, and is no longer open.")
     ] = False,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the exporter or the holder, report that the debtor paid the exporter after the holder's notice."""
     identifier = parse_receivable(receivable)
@@ -87,19 +79,15 @@ def report_indirect(
         )
         await _alone(session, operation, currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "report-indirect", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("reverse-payment")
 def reverse_payment(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     bank: _Bank,
     reference: _Reference,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As who was paid or an attesting bank, record that a payment was called back."""
     identifier = parse_receivable(receivable)
@@ -110,17 +98,13 @@ def reverse_payment(
         )
         await _alone(session, operation)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "reverse-payment", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("declare-default")
 def declare_default(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a holder or lienholder, state that the debtor has not paid in time."""
     identifier = parse_receivable(receivable)
@@ -128,7 +112,7 @@ def declare_default(
     async def work(session: Session) -> None:
         await _alone(session, DeclareDefault(identifier, session.acting.member_id))
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "declare-default", dry_run), work)
+    in_session(options, work)
 
 
 def commitment_of(option: str, text: str) -> bytes:

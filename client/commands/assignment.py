@@ -25,7 +25,6 @@ from ..submission import Draft
 from . import options as opt
 from .disposal import shown_papers
 from .session import (
-    Options,
     Session,
     amount_of,
     debtor_identifier,
@@ -47,10 +46,10 @@ WithRecourse = Annotated[bool, typer.Option(help="The assignor answers for the d
 BarResale = Annotated[bool, typer.Option("--bar-resale", help="The factor may not assign it onward.")]
 
 
+@opt.submits("offer")
 def offer(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     to: Annotated[str, typer.Option("--to", metavar="MEMBER", help="The factor it is offered to.")],
     amount: opt.Amount,
     hours: Annotated[
@@ -61,10 +60,6 @@ def offer(
     ] = 24,
     with_recourse: WithRecourse = False,
     bar_resale: BarResale = False,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a holder, keep an amount for a factor until it accepts or the time is up. It need not sign yet."""
     identifier = parse_receivable(receivable)
@@ -84,18 +79,14 @@ def offer(
         )
         await _alone(session, operation, record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "offer", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("withdraw-offer")
 def withdraw_offer(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     offer: OfferOption = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the holder who made it, take an offer back before it is accepted."""
     identifier = parse_receivable(receivable)
@@ -107,21 +98,17 @@ def withdraw_offer(
         operation = WithdrawOffer(identifier, _only_offer(own, offer, member), member)
         await _alone(session, operation, record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "withdraw-offer", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("accept")
 def accept(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     offer: OfferOption = None,
     accept_future: opt.AcceptFuture = False,
     papers: opt.Papers = None,
     acknowledge: opt.Acknowledged = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the factor, take what was offered, after having seen the papers."""
     identifier = parse_receivable(receivable)
@@ -139,25 +126,21 @@ def accept(
             acknowledged_suspicions=acknowledged,
             future_consented=accept_future,
         )
-        shown = {identifier: await shown_papers(session, record, papers)}
-        signers = (session.wallet(session.acting.name),)
-        await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
+        own = session.wallet(session.acting.name)
+        shown = await shown_papers(session, own, record, papers)
+        await session.perform(Draft((operation,), (own,), shown=shown), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "accept", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("reassign")
 def reassign(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     to: Annotated[
         str, typer.Option("--to", metavar="MEMBER", help="Who assigned it, with recourse; it signs too.")
     ],
     amount: opt.Amount,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a holder with recourse, give an amount back that is disputed, rejected or overdue."""
     identifier = parse_receivable(receivable)
@@ -171,12 +154,12 @@ def reassign(
         signers = (session.wallet(session.acting.name), taker)
         await session.perform(Draft((operation,), signers), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "reassign", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("assign-blanket")
 def assign_blanket(
-    network: opt.Network,
-    acting: opt.Acting,
+    options: opt.Options,
     to: Annotated[
         str, typer.Option("--to", metavar="MEMBER", help="The factor that will have it; it signs too.")
     ],
@@ -190,10 +173,6 @@ def assign_blanket(
     ] = None,
     with_recourse: WithRecourse = False,
     bar_resale: BarResale = False,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As an exporter, agree with a factor that what is registered in a period is the factor's at once."""
 
@@ -213,17 +192,13 @@ def assign_blanket(
         )
         await session.perform(Draft((operation,), (session.wallet(session.acting.name), taker)))
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "assign-blanket", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("notify")
 def notify(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a holder, give the debtor notice to pay your part to you."""
     identifier = parse_receivable(receivable)
@@ -231,20 +206,16 @@ def notify(
     async def work(session: Session) -> None:
         await _alone(session, NotifyDebtor(identifier, session.acting.member_id))
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "notify", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("acknowledge")
 def acknowledge(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     holder: Annotated[
         str, typer.Option(metavar="MEMBER", help="Whose notice: from now on its part is paid to it alone.")
     ],
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the debtor, acknowledge a holder's notice of assignment."""
     identifier = parse_receivable(receivable)
@@ -253,7 +224,7 @@ def acknowledge(
         payee = member_id_of(session.directory, holder)
         await _alone(session, AcknowledgeNotice(identifier, session.acting.member_id, payee))
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "acknowledge", dry_run), work)
+    in_session(options, work)
 
 
 async def _alone(session: Session, operation: Operation, currency: str | None = None) -> None:

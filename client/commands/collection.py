@@ -11,23 +11,19 @@ from registry.operations import RecordPayment, Settle
 from ..errors import InputError
 from ..submission import Draft
 from . import options as opt
-from .session import Options, Session, amount_of, in_session, member_id_of, parse_receivable
+from .session import Session, amount_of, in_session, member_id_of, parse_receivable
 
 
+@opt.submits("pay")
 def pay(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     amount: opt.Amount,
     bank: Annotated[str, typer.Option(help="The bank's identifier, such as its BIC.")],
     reference: Annotated[str, typer.Option(help="The bank's reference of this payment; each is used once.")],
     holder: Annotated[
         str | None, typer.Option(help="Who was paid, when a bank reports it; left out: the acting member.")
     ] = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the payee or an attesting bank, record a payment on a holder's part."""
     identifier = parse_receivable(receivable)
@@ -55,18 +51,14 @@ def pay(
         wallets = (session.wallet(session.acting.name), *(session.wallet(name) for name in consenting))
         await session.perform(Draft((operation,), wallets), currency=summary.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "pay", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("settle")
 def settle(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     write_off: Annotated[bool, typer.Option(help="Close it although something is outstanding.")] = False,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a holder, and with all other holders, close a receivable that is paid."""
     identifier = parse_receivable(receivable)
@@ -79,4 +71,4 @@ def settle(
         operation = Settle(identifier, holders, write_off)
         await session.perform(Draft((operation,), (own, *others)), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "settle", dry_run), work)
+    in_session(options, work)

@@ -16,6 +16,7 @@ from registry.operations.confirmation import OptIn, opt_in_message
 from registry.operations.existence import DisputeReason, EvidenceKind
 from registry.receivable import Receivable
 
+from ..draft_file import papers_beside
 from ..errors import DirectoryError, InputError
 from ..paper_file import FiledPapers, append_papers, find_papers
 from ..papers import day_number
@@ -70,15 +71,11 @@ def consent(
     in_session(Options(network, acting, node, timeout_s, as_json, "consent"), work)
 
 
+@opt.submits("confirm-tacitly")
 def confirm_tacitly(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     consent_file: ConsentFile,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a holder, state that the debtor has been silent since it acknowledged your notice."""
     identifier = parse_receivable(receivable)
@@ -88,20 +85,16 @@ def confirm_tacitly(
         operation = ConfirmTacitly(identifier, session.acting.member_id, opt_in)
         await session.perform(Draft((operation,), (session.wallet(session.acting.name),)))
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "confirm-tacitly", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("reject")
 def reject(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     reason: Annotated[
         str, typer.Option(help="quality, quantity, price, not_delivered, already_paid or other.")
     ] = "other",
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the debtor, say that you owe nothing of it. It can then only be handed back and cancelled."""
     identifier = parse_receivable(receivable)
@@ -111,13 +104,13 @@ def reject(
         operation = RejectReceivable(identifier, session.acting.member_id, why)
         await session.perform(Draft((operation,), (session.wallet(session.acting.name),)))
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "reject", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("credit-note")
 def credit_note(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     number: Annotated[str, typer.Option(help="The credit note's number; it never leaves this machine.")],
     share: Annotated[
         list[str],
@@ -129,10 +122,6 @@ def credit_note(
         list[str] | None,
         typer.Option(metavar="MEMBER", help="A lienholder who signs because its lien shrinks."),
     ] = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the exporter, and with every holder whose part shrinks, record what was credited to the debtor."""
     identifier = parse_receivable(receivable)
@@ -155,13 +144,13 @@ def credit_note(
         signers = tuple(session.wallet(name) for name in (session.acting.name, *consenting))
         await session.perform(Draft((operation,), signers), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "credit-note", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("correct")
 def correct(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     invoice: Annotated[str | None, typer.Option(help="The right invoice number.")] = None,
     issued: Annotated[
         datetime.datetime | None, typer.Option(formats=_DAY, help="The right date of issue.")
@@ -170,10 +159,6 @@ def correct(
     association: Annotated[
         str, typer.Option(help="The association, which signs too when a fingerprint changes.")
     ] = "association",
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the exporter, and with everyone who has a part or a lien, put right what was written down wrongly."""
     identifier = parse_receivable(receivable)
@@ -213,10 +198,14 @@ def correct(
             raise InputError(f"{record.exporter} is not enrolled on this chain")
         shown = {identifier: ShownPapers(papers, new, exporter.numbering)}
         receipt = await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
+        corrected = FiledPapers(ReceivableId(identifier), papers, filed.salt)
+        if options.draft is not None and not options.dry_run:
+            # Those who consent must see them; they are those of the registration only once the draft is committed.
+            append_papers(papers_beside(options.draft), [corrected])
         if receipt is not None:
-            append_papers(path, [FiledPapers(ReceivableId(identifier), papers, filed.salt)])
+            append_papers(path, [corrected])
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "correct", dry_run), work)
+    in_session(options, work)
 
 
 def _interested(record: Receivable, exporter: str) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ from registry.receivable import Receivable
 from ..errors import InputError
 from ..paper_file import find_papers
 from ..submission import Draft
-from ..wallet import ShownPapers
+from ..wallet import ShownPapers, Wallet
 from . import options as opt
-from .session import Options, Session, amount_of, in_session, parse_receivable
+from .session import Session, amount_of, in_session, parse_receivable
 
 DAY_MS = 86_400_000
 
@@ -30,10 +30,10 @@ Taker = Annotated[
 ]
 
 
+@opt.submits("assign")
 def assign(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     to: Taker,
     amount: opt.Amount,
     with_recourse: Annotated[
@@ -45,10 +45,6 @@ def assign(
     accept_future: opt.AcceptFuture = False,
     papers: opt.Papers = None,
     acknowledge: opt.Acknowledged = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a holder, assign an amount to a factor."""
     identifier = parse_receivable(receivable)
@@ -69,17 +65,17 @@ def assign(
             resale_barred=bar_resale,
             future_consented=accept_future,
         )
-        shown = {identifier: await shown_papers(session, record, papers)}
+        shown = await shown_papers(session, taker, record, papers)
         signers = (session.wallet(session.acting.name), taker)
         await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "assign", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("pledge")
 def pledge(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     to: Taker,
     amount: opt.Amount,
     until: Annotated[
@@ -92,10 +88,6 @@ def pledge(
     ] = None,
     papers: opt.Papers = None,
     acknowledge: opt.Acknowledged = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a holder, pledge an amount to a factor."""
     identifier = parse_receivable(receivable)
@@ -116,27 +108,23 @@ def pledge(
             verified_fingerprints=record.fingerprints.digest(),
             acknowledged_suspicions=acknowledged,
         )
-        shown = {identifier: await shown_papers(session, record, papers)}
+        shown = await shown_papers(session, taker, record, papers)
         signers = [session.wallet(session.acting.name), taker]
         if junior is not None:
             signers.append(session.wallet(junior.senior_pledgee))
         await session.perform(Draft((operation,), tuple(signers), shown=shown), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "pledge", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("release")
 def release(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     lien: Annotated[
         str | None,
         typer.Option(metavar="LIEN", help="The lien's id; left out: the acting member's only one."),
     ] = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the pledgee, give a pledge up."""
     identifier = parse_receivable(receivable)
@@ -149,11 +137,18 @@ def release(
             Draft((operation,), (session.wallet(session.acting.name),)), currency=record.currency
         )
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "release", dry_run), work)
+    in_session(options, work)
 
 
-async def shown_papers(session: Session, record: Receivable, papers: Path | None) -> ShownPapers:
-    """The papers that the taker is shown: from the file given, or from the exporter's own filing."""
+async def shown_papers(
+    session: Session, taker: Wallet, record: Receivable, papers: Path | None
+) -> dict[bytes, ShownPapers]:
+    """The papers that the taker is shown: from the file given, or from the exporter's own filing.
+
+    None when the taker signs elsewhere: then it is shown them there.
+    """
+    if not taker.keys:
+        return {}
     path = papers
     if path is None:
         exporter = session.directory.find_member(record.exporter)
@@ -166,7 +161,8 @@ async def shown_papers(session: Session, record: Receivable, papers: Path | None
     exporter_record = (await session.client.member(record.exporter)).member
     if exporter_record is None:
         raise InputError(f"{record.exporter} is not enrolled on this chain")
-    return ShownPapers(filed.papers, record.fingerprints, exporter_record.numbering)
+    shown = ShownPapers(filed.papers, record.fingerprints, exporter_record.numbering)
+    return {record.receivable_id: shown}
 
 
 def _junior(record: Receivable, lien_id: bytes) -> Junior:

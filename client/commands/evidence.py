@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from registry.identifiers import ReceivableId
+from registry.identifiers import EntryId, receivable_id
 from registry.limits import QUANTITY_MAX
 from registry.operations import AttestEvidence
 from registry.operations.existence import EvidenceKind
@@ -21,7 +21,6 @@ from ..submission import Draft
 from . import options as opt
 from .existence import choice_of, delivery_of, file_hash_of
 from .session import (
-    Options,
     Session,
     amount_of,
     debtor_identifier,
@@ -34,9 +33,9 @@ _DAY = ["%Y-%m-%d"]
 _CURRENCY_HELP = "ISO 4217 code, such as USD."
 
 
+@opt.submits("register-future")
 def register_future(
-    network: opt.Network,
-    acting: opt.Acting,
+    options: opt.Options,
     debtor: Annotated[
         str,
         typer.Option(
@@ -51,10 +50,6 @@ def register_future(
     document: Annotated[
         Path | None, typer.Option(dir_okay=False, help="The contract's file; only its hash is used.")
     ] = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the exporter, register what will arise from a contract."""
     document_hash = None if document is None else file_hash_of(document)
@@ -76,13 +71,13 @@ def register_future(
         operation = papers.future_registration(session.fingerprint_key, salt)
         await _file(session, Draft((operation,), (session.wallet(exporter.name),)), papers, salt)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "register-future", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("crystallise")
 def crystallise(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     debtor: Annotated[str, typer.Option(help="Who owes, as it was registered.")],
     witness: Annotated[str, typer.Option(help="The debtor, or an attester of deliveries, who signs too.")],
     invoice: Annotated[str, typer.Option(help="The invoice number as printed.")],
@@ -96,10 +91,6 @@ def crystallise(
             help="What was delivered, as in `register`; may be repeated.",
         ),
     ],
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the exporter and with a witness, turn a part of a future receivable into one that is owed."""
     identifier = parse_receivable(receivable)
@@ -128,13 +119,13 @@ def crystallise(
         signers = (session.wallet(exporter.name), session.wallet(witness))
         await _file(session, Draft((operation,), signers), papers, salt)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "crystallise", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("attest")
 def attest(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     kind: Annotated[str, typer.Option(help="invoice, contract, delivery, customs, tax or other.")],
     number: Annotated[
         str | None,
@@ -150,10 +141,6 @@ def attest(
     void: Annotated[
         bool, typer.Option("--void", help="The paper is void (a red-letter attestation).")
     ] = False,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As an accredited attester, say what you saw of a receivable's papers, or that one of them is void."""
     identifier = parse_receivable(receivable)
@@ -164,7 +151,7 @@ def attest(
         operation = AttestEvidence(identifier, session.acting.member_id, evidence, seen, quantity, void)
         await session.perform(Draft((operation,), (session.wallet(session.acting.name),)))
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "attest", dry_run), work)
+    in_session(options, work)
 
 
 def _paper(session: Session, kind: EvidenceKind, number: str | None, line: str, paper: str | None) -> bytes:
@@ -192,9 +179,10 @@ def _paper(session: Session, kind: EvidenceKind, number: str | None, line: str, 
 
 
 async def _file(session: Session, draft: Draft, papers: Papers, salt: bytes) -> None:
-    """Commit, and keep the papers of the receivable that came into being."""
-    receipt = await session.perform(draft, currency=papers.currency)
-    if receipt is not None:
-        identifier = ReceivableId(receipt.receipt.results[0].subject)
-        path = session.directory.papers_path(session.acting)
-        append_papers(path, [FiledPapers(identifier, papers, salt)])
+    """Commit, with the papers of the receivable that comes into being on disk first."""
+
+    def file_papers(entry_id: EntryId) -> None:
+        filed = FiledPapers(receivable_id(entry_id, 0), papers, salt)
+        append_papers(session.directory.papers_path(session.acting), [filed])
+
+    await session.perform(draft, currency=papers.currency, before_hand_in=file_papers)

@@ -23,7 +23,6 @@ from ..papers import SALT_BYTES, DeliveryPaper, Papers
 from ..submission import Draft
 from . import options as opt
 from .session import (
-    Options,
     Session,
     amount_of,
     debtor_identifier,
@@ -35,9 +34,9 @@ from .session import (
 E = TypeVar("E", Defence, DisputeReason, EvidenceKind)
 
 
+@opt.submits("register")
 def register(
-    network: opt.Network,
-    acting: opt.Acting,
+    options: opt.Options,
     debtor: Annotated[
         str,
         typer.Option(help="Who owes: a member's short name, lei:..., uscc:... or COUNTRY:REGISTER-NUMBER."),
@@ -60,10 +59,6 @@ def register(
             help="A transport or customs document's line, the quantity behind this invoice, and the line's total.",
         ),
     ] = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """Register a receivable. Its invoice is filed in the network's folder, where later commands find it."""
     deliveries = tuple(delivery_of(text) for text in delivery or ())
@@ -98,22 +93,18 @@ def register(
 
         await session.perform(draft, currency=currency, before_hand_in=file_papers)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "register", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("confirm")
 def confirm(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     amount: opt.Amount,
     waive: Annotated[
         list[str] | None,
         typer.Option(help="A defence that the debtor gives up: quality, quantity, delay, set_off."),
     ] = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the debtor, confirm that an amount is owed."""
     identifier = parse_receivable(receivable)
@@ -124,21 +115,17 @@ def confirm(
         operation = Confirm(identifier, session.acting.member_id, amount_of(amount, currency), waived)
         await session.perform(Draft((operation,), (session.wallet(session.acting.name),)), currency=currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "confirm", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("dispute")
 def dispute(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     amount: opt.Amount,
     reason: Annotated[
         str, typer.Option(help="quality, quantity, price, not_delivered, already_paid or other.")
     ] = "other",
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the debtor, dispute an amount; it cannot be assigned or pledged until that is resolved."""
     identifier = parse_receivable(receivable)
@@ -149,13 +136,13 @@ def dispute(
         operation = RaiseDispute(identifier, session.acting.member_id, amount_of(amount, currency), why)
         await session.perform(Draft((operation,), (session.wallet(session.acting.name),)), currency=currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "dispute", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("resolve")
 def resolve(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     freed: Annotated[str, typer.Option(metavar="DECIMAL", help="How much is owed after all.")] = "0",
     dilute: Annotated[
         list[str] | None,
@@ -170,10 +157,6 @@ def resolve(
         typer.Option("--court", help="Acting is a court, and the association signs instead of the parties."),
     ] = False,
     association: Annotated[str, typer.Option(help="The association, with --court.")] = "association",
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the debtor with the holders, or as a court with the association, end a dispute: part of it is owed, part is not."""
     identifier = parse_receivable(receivable)
@@ -197,20 +180,16 @@ def resolve(
         signers = (session.wallet(session.acting.name), *(session.wallet(name) for name in holders))
         await session.perform(Draft((operation,), signers), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "resolve", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("cancel")
 def cancel(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     debtor: Annotated[
         str | None, typer.Option(help="The debtor, who signs too; needed once it has confirmed.")
     ] = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the exporter, withdraw a receivable. Its invoice stays known for ever and cannot be registered again."""
     identifier = parse_receivable(receivable)
@@ -227,7 +206,7 @@ def cancel(
         signers = (own,) if also is None else (own, also)
         await session.perform(Draft((operation,), signers), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "cancel", dry_run), work)
+    in_session(options, work)
 
 
 def delivery_of(text: str) -> DeliveryPaper:

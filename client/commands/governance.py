@@ -74,9 +74,10 @@ async def _decide(session: Session, operation: Operation, *also: str) -> None:
     "change-member",
     epilog="Example: pledgebook govern change-member factor-2 --network ./net --status suspended",
 )
+@opt.submits("govern", acting=ASSOCIATION)
 def change_member(
+    options: opt.Options,
     member: MemberArgument,
-    network: opt.Network,
     role: Annotated[
         list[str] | None, typer.Option(help="Every role that it is to have; may be repeated.")
     ] = None,
@@ -98,10 +99,6 @@ def change_member(
     with_consent: Annotated[
         bool, typer.Option(help="The member signs too: needed for a new role or key.")
     ] = False,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the association, change what a member is. What is left out stays as it is, proven before it is signed."""
     roles = tuple(sorted({role_of(text) for text in role or ()}))
@@ -128,7 +125,7 @@ def change_member(
         )
         await _decide(session, operation, *((member,) if with_consent else ()))
 
-    in_session(Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run), work)
+    in_session(options, work)
 
 
 @govern_app.command("member", epilog="Example: pledgebook govern member factor-2 --network ./net")
@@ -191,81 +188,70 @@ def _show_member(member: Member, *, as_json: bool) -> None:
     "rotate-key",
     epilog="Example: pledgebook govern rotate-key factor-2 ./new.pem --network ./net --height 5000",
 )
+@opt.submits("govern", acting=ASSOCIATION)
 def rotate_key(
+    options: opt.Options,
     member: MemberArgument,
     new_key: Annotated[Path, typer.Argument(metavar="FILE", help="The new key; made if it is not there.")],
-    network: opt.Network,
     height: Annotated[
         int, typer.Option(min=1, help="The first block in which the old key is worth nothing.")
     ],
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """Put another key in the place of a member's first one; both and the association sign."""
 
     async def work(session: Session) -> None:
-        wallet = session.wallet(member)
-        operation = RotateKey(
-            wallet.member, wallet.keys[0].public_key, _proven(session, member, new_key), height
-        )
+        present = await _present_member(session, member)
+        own = session.wallet(member).keys
+        old = own[0].public_key if own else present.keys[0].public_key
+        operation = RotateKey(present.member_id, old, _proven(session, member, new_key), height)
         await _decide(session, operation, member)
 
-    in_session(Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run), work)
+    in_session(options, work)
 
 
 @govern_app.command("revoke-key", epilog="Example: pledgebook govern revoke-key factor-2 KEY --network ./net")
+@opt.submits("govern", acting=ASSOCIATION)
 def revoke_key(
+    options: opt.Options,
     member: MemberArgument,
     key: Annotated[str, typer.Argument(metavar="KEY", help="The public key in hexadecimal, or a key file.")],
-    network: opt.Network,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the association, end a key with the next block."""
 
     async def work(session: Session) -> None:
         await _decide(session, RevokeKey(member_id_of(session.directory, member), _public_key(key)))
 
-    in_session(Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run), work)
+    in_session(options, work)
 
 
 @govern_app.command(
     "relationship",
     epilog="Example: pledgebook govern relationship buyer-1 DE:HRB12345 --network ./net --as buyer-1 --since 2026-01-01",
 )
+@opt.submits("govern", usually=ASSOCIATION)
 def relationship(
+    options: opt.Options,
     party: Annotated[
         str, typer.Argument(metavar="PARTY", help="A member, lei:..., uscc:... or DE:HRB12345.")
     ],
     controller: Annotated[str, typer.Argument(metavar="CONTROLLER", help="Who controls it in the end.")],
-    network: opt.Network,
     since: Annotated[
         datetime.datetime, typer.Option(formats=["%Y-%m-%d"], help="The day since which it does.")
     ],
-    declarer: Annotated[
-        str, typer.Option("--as", metavar="MEMBER", help="An exporter, debtor or factor; or the association.")
-    ] = ASSOCIATION,
     countersigned: Annotated[
         bool, typer.Option(help="The association signs too: needed for another party.")
     ] = False,
     false: Annotated[bool, typer.Option("--false", help="Mark what was declared as false.")] = False,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
-    """Declare that a party stands under a controller, or as the association mark that as false."""
+    """As the association, an exporter, debtor or factor, declare that a party stands under a controller; or mark it as false."""
     day = day_number(since.date())
-    alone = declarer == ASSOCIATION
 
     async def work(session: Session) -> None:
+        declarer = session.acting.name
+        alone = declarer == ASSOCIATION
         key = session.fingerprint_key
         operation = DeclareRelationship(
-            declarer=None if alone else member_id_of(session.directory, declarer),
+            declarer=None if alone else session.acting.member_id,
             party=key.debtor(debtor_identifier(session.directory, party)),
             controller=key.debtor(debtor_identifier(session.directory, controller)),
             since_day=day,
@@ -277,7 +263,7 @@ def relationship(
         else:
             await session.perform(Draft((operation,), (session.wallet(declarer),)))
 
-    in_session(Options(network, declarer, node, timeout_s, as_json, "govern", dry_run), work)
+    in_session(options, work)
 
 
 @govern_app.command(
@@ -285,95 +271,73 @@ def relationship(
     epilog="Example: pledgebook govern risk-assets --network ./net --as factor-1 --amount 5000000 --currency USD "
     "--as-of 2026-09-30",
 )
+@opt.submits("govern")
 def risk_assets(
-    network: opt.Network,
-    acting: opt.Acting,
+    options: opt.Options,
     amount: opt.Amount,
     currency: Annotated[str, typer.Option(metavar="CODE", help="ISO 4217.")],
     as_of: Annotated[datetime.datetime, typer.Option(formats=["%Y-%m-%d"], help="The day of the figure.")],
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a factor, sign what your risk assets are: your concentration limits are shares of them."""
     day = day_number(as_of.date())
 
     async def work(session: Session) -> None:
-        wallet = session.wallet(acting)
+        wallet = session.wallet(session.acting.name)
         operation = DeclareRiskAssets(wallet.member, currency, amount_of(amount, currency), day)
         await session.perform(Draft((operation,), (wallet,)), currency=currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "govern", dry_run), work)
+    in_session(options, work)
 
 
 @govern_app.command(
     "set-policy", epilog="Example: pledgebook govern set-policy policy.json --network ./net --height 5000"
 )
+@opt.submits("govern", acting=ASSOCIATION)
 def set_policy(
+    options: opt.Options,
     file: Annotated[
         Path,
         typer.Argument(
             metavar="FILE", dir_okay=False, help="JSON: the whole policy, as `policy` of a genesis."
         ),
     ],
-    network: opt.Network,
     height: Height,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the association, replace the policy whole from a height on."""
     operation = SetPolicy(_read_policy(file), height)
-    in_session(
-        Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run),
-        lambda session: _decide(session, operation),
-    )
+    in_session(options, lambda session: _decide(session, operation))
 
 
 @govern_app.command(
     "release-fingerprint",
     epilog="Example: pledgebook govern release-fingerprint RECEIVABLE FINGERPRINT --network ./net --reason 'reissued'",
 )
+@opt.submits("govern", acting=ASSOCIATION)
 def release_fingerprint(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
     fingerprint: Annotated[str, typer.Argument(metavar="FINGERPRINT", help="64 hexadecimal digits.")],
-    network: opt.Network,
     reason: Annotated[str, typer.Option(help="It stands on the chain for everybody: name no paper.")],
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the association, let a number of a settled or cancelled receivable be registered again."""
     value = _hexadecimal(fingerprint, 32)
     operation = ReleaseFingerprint(parse_receivable(receivable), value, reason)
-    in_session(
-        Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run),
-        lambda session: _decide(session, operation),
-    )
+    in_session(options, lambda session: _decide(session, operation))
 
 
 @govern_app.command(
     "schedule-upgrade",
     epilog="Example: pledgebook govern schedule-upgrade --network ./net --height 90000 --rules-version 2",
 )
+@opt.submits("govern", acting=ASSOCIATION)
 def schedule_upgrade(
-    network: opt.Network,
+    options: opt.Options,
     height: Annotated[int, typer.Option(min=1, help="The last block of the present software.")],
     rules_version: Annotated[int, typer.Option(min=2, help="What the software after it knows.")],
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the association, have every node stop at a height until it runs other software."""
     operation = ScheduleUpgrade(height, rules_version)
-    in_session(
-        Options(network, ASSOCIATION, node, timeout_s, as_json, "govern", dry_run),
-        lambda session: _decide(session, operation),
-    )
+    in_session(options, lambda session: _decide(session, operation))
 
 
 def _proven(session: Session, member: str, path: Path) -> KeyEnrolment:

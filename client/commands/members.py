@@ -20,7 +20,7 @@ from ..submission import Draft
 from . import options as opt
 from . import output
 from .existence import choice_of
-from .session import Options, Session, in_session
+from .session import Session, in_session
 
 keys_app = typer.Typer(
     help="Make and look at signing keys.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -56,15 +56,15 @@ def _show_key(file: Path, public_key: bytes, *, protected: bool | None, as_json:
     output.print_facts("Signing key", facts)
 
 
+@opt.submits("enrol", usually="association")
 def enrol(
+    options: opt.Options,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A short name for the member on this machine.")],
-    network: opt.Network,
     member_id: Annotated[str, typer.Option(metavar="ID", help="lei:... or uscc:..., with its check digits.")],
     role: Annotated[
         list[str],
         typer.Option(help="exporter, factor, debtor, insurer, attester, auditor, court; may be repeated."),
     ],
-    acting: opt.Acting = "association",
     key: Annotated[
         list[Path] | None,
         typer.Option(dir_okay=False, help="An existing key file of the member; left out: a new one is made."),
@@ -79,10 +79,6 @@ def enrol(
     enterprise_class: Annotated[
         str, typer.Option("--class", help="Its declared size: undeclared, large, medium, small, micro.")
     ] = "undeclared",
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the association, enrol a member and note where its keys lie."""
     try:
@@ -110,10 +106,11 @@ def enrol(
         )
         draft = Draft((enrolment.operation,), (session.wallet(session.acting.name),))
         receipt = await session.perform(draft)
-        if receipt is not None and receipt.receipt.results[0].code is Code.OK:
+        is_drafted = options.draft is not None and not options.dry_run
+        if is_drafted or (receipt is not None and receipt.receipt.results[0].code is Code.OK):
             directory.with_members({name: enrolment.files})
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "enrol", dry_run), work)
+    in_session(options, work)
 
 
 def class_of(text: str) -> EnterpriseClass:

@@ -22,7 +22,7 @@ from registry.identifiers import ID_BYTES, show_id
 from registry.money import show_amount
 from registry.receipt import Result
 
-from ..errors import CallRefused, PapersMismatch, Unreachable
+from ..errors import CallRefused, DraftRefused, PapersMismatch, Unreachable
 from ..refusals import advice
 from ..submission import EntryTurnedAway
 
@@ -41,7 +41,7 @@ def exit_code_of(error: Exception) -> ExitCode:
     match error:
         case Unreachable():
             return ExitCode.UNREACHABLE
-        case CallRefused() | EntryTurnedAway() | PapersMismatch() | ProofInvalid():
+        case CallRefused() | DraftRefused() | EntryTurnedAway() | PapersMismatch() | ProofInvalid():
             return ExitCode.REFUSED
         case _:
             return ExitCode.USAGE

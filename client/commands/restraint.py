@@ -20,7 +20,7 @@ from registry.operations import (
 from ..submission import Draft
 from . import options as opt
 from .arrears import commitment_of
-from .session import Options, Session, in_session, member_id_of, parse_receivable
+from .session import Session, in_session, member_id_of, parse_receivable
 
 ASSOCIATION = "association"
 DAY_MS = 86_400_000
@@ -32,20 +32,16 @@ _Registrant = Annotated[
 _On = Annotated[datetime.datetime, typer.Option("--on", formats=["%Y-%m-%d"], help="Day of it, in UTC.")]
 
 
+@opt.submits("object")
 def object_to(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     statement: Annotated[
         str, typer.Option(metavar="HEX", help="Salted commitment to what you claim, 32 bytes.")
     ],
     case: Annotated[
         str | None, typer.Option(help="The case number, once you have sued: then it does not lapse.")
     ] = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a party with an interest, object: nothing of it is disposed of until the objection ends or lapses."""
     identifier = parse_receivable(receivable)
@@ -54,21 +50,17 @@ def object_to(
     async def work(session: Session) -> None:
         await _signed(session, RaiseObjection(identifier, session.acting.member_id, claim, case))
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "object", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("withdraw-objection")
 def withdraw_objection(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     objector: Annotated[
         str | None,
         typer.Option(metavar="MEMBER", help="As a court, with the association: whose objection ends."),
     ] = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the objector, withdraw the objection; or as a court end another's."""
     identifier = parse_receivable(receivable)
@@ -81,18 +73,14 @@ def withdraw_objection(
             named = member_id_of(session.directory, objector)
             await _signed(session, WithdrawObjection(identifier, named, own), ASSOCIATION)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "withdraw-objection", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("freeze")
 def freeze(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     case: _Case,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a court, with the association, freeze a receivable."""
     identifier = parse_receivable(receivable)
@@ -100,18 +88,14 @@ def freeze(
     async def work(session: Session) -> None:
         await _signed(session, Freeze(identifier, session.acting.member_id, case), ASSOCIATION)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "freeze", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("unfreeze")
 def unfreeze(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     case: _Case,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a court, with the association, lift a freeze."""
     identifier = parse_receivable(receivable)
@@ -119,21 +103,17 @@ def unfreeze(
     async def work(session: Session) -> None:
         await _signed(session, Unfreeze(identifier, session.acting.member_id, case), ASSOCIATION)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "unfreeze", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("link-registration")
 def link_registration(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     number: _Number,
     registrant: _Registrant,
     on: _On,
     until: Annotated[datetime.datetime, typer.Option(formats=["%Y-%m-%d"], help="Its last day.")],
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a factor, link your registration in the statutory register."""
     entry_number, name = commitment_of("--number", number), commitment_of("--registrant", registrant)
@@ -150,20 +130,16 @@ def link_registration(
         )
         await _signed(session, operation)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "link-registration", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("link-search")
 def link_search(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     number: _Number,
     registrant: _Registrant,
     on: _On,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As a factor, link your search of the statutory register."""
     certificate, name = commitment_of("--number", number), commitment_of("--registrant", registrant)
@@ -173,7 +149,7 @@ def link_search(
         operation = LinkSearch(identifier, session.acting.member_id, certificate, _midnight_ms(on), name)
         await _signed(session, operation)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "link-search", dry_run), work)
+    in_session(options, work)
 
 
 async def _signed(session: Session, operation: Operation, *others: str) -> None:

@@ -13,7 +13,7 @@ from registry.receivable import Lien, Receivable
 from ..errors import InputError
 from ..submission import Draft
 from . import options as opt
-from .session import Options, Session, amount_of, in_session, parse_receivable
+from .session import Session, amount_of, in_session, parse_receivable
 
 DAY_MS = 86_400_000
 _LienOption = Annotated[
@@ -22,19 +22,15 @@ _LienOption = Annotated[
 ]
 
 
+@opt.submits("renew")
 def renew(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     until: Annotated[
         datetime.datetime,
         typer.Option(formats=["%Y-%m-%d"], help="New last day, 30 days at least after the present one."),
     ],
     lien: _LienOption = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the pledgee, prolong a pledge before it ends."""
     identifier = parse_receivable(receivable)
@@ -48,23 +44,19 @@ def renew(
             Draft((operation,), (session.wallet(session.acting.name),)), currency=record.currency
         )
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "renew", dry_run), work)
+    in_session(options, work)
 
 
+@opt.submits("enforce")
 def enforce(
+    options: opt.Options,
     receivable: opt.ReceivableArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     amount: opt.Amount,
     court: Annotated[
         str | None,
         typer.Option(metavar="MEMBER", help="The court that orders it; left out: the pledgor agrees."),
     ] = None,
     lien: _LienOption = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    dry_run: opt.DryRun = False,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the pledgee, take over what was pledged, after a default."""
     identifier = parse_receivable(receivable)
@@ -84,7 +76,7 @@ def enforce(
         signers = (session.wallet(session.acting.name), other)
         await session.perform(Draft((operation,), signers), currency=record.currency)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "enforce", dry_run), work)
+    in_session(options, work)
 
 
 def _own_lien(record: Receivable, named: str | None, member: str) -> Lien:

@@ -9,54 +9,45 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import typer
 
+from registry.entry import decode_entry
 from registry.errors import Code
 from registry.fingerprints import FingerprintKey
 from registry.genesis import Genesis
 from registry.identifiers import BadIdentifier, EntryId, MemberId, parse_member_id, read_id, show_id
 from registry.money import BadAmount, parse_amount
-from registry.operations import TYPE_BY_CLASS
+from registry.operations import Operation
 from registry.receivable import Receivable, StatusSummary
 
-from ..answers import ById, Forecast
+from ..answers import ById
 from ..connection import Identity
 from ..directory import Directory, MemberFiles, read_directory
+from ..draft_file import encode_draft, papers_beside, write_draft
+from ..draft_numbers import take_draft_number
 from ..errors import DirectoryError, InputError
 from ..evidence import keep_evidence
 from ..keys import passphrase_from_environment
-from ..refusals import advice
+from ..paper_file import append_papers, find_all_papers
 from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
 from ..trust import Checkpoint, read_checkpoint, write_checkpoint
-from ..verify import AGE_MS_MAX, ProvenReceipt, ProvenStatus
-from ..wallet import Wallet
+from ..verify import ProvenReceipt, ProvenStatus
+from ..wallet import Wallet, vouching_of
 from . import output
+from .options import Options as Options
+from .outcome import show_forecast, show_receipt
 
 T = TypeVar("T")
 
-# Commands of one member that run at once take numbers from different lanes (`submission`).
-LANES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What every command is told."""
-
-    network: Path
-    acting: str | None
-    node: str | None
-    timeout_s: float
-    as_json: bool
-    purpose: str
-    """Why it asks, for the nodes' query log: the verb of the command."""
-    dry_run: bool = False
-    age_s_max: float = AGE_MS_MAX / 1_000
-    """How old the state of an answer may be; 0: of any age."""
+# Commands of one member that run at once take numbers from different lanes (`submission`); the last one is for drafts.
+LANES = 17
+DRAFT_LANE = LANES - 1
+HOUR_MS = 3_600_000
 
 
 @dataclass(slots=True)
@@ -73,7 +64,11 @@ class Session:
     _wallets: dict[str, Wallet] = field(default_factory=dict)
 
     def wallet(self, name: str) -> Wallet:
-        """The wallet of a member whose keys are in the folder. Raises DirectoryError."""
+        """The wallet of a member whose keys are in the folder; for a draft, others' wallets without keys. Raises DirectoryError."""
+        if self.options.draft is not None:
+            member_id = member_id_of(self.directory, name)
+            if member_id != self.acting.member_id:
+                return Wallet(member_id, (), self.genesis.chain_id, self.fingerprint_key)
         entry = self.directory.member(name)
         if entry.name not in self._wallets:
             self._wallets[entry.name] = _wallet(self.directory, entry, self.genesis, self.fingerprint_key)
@@ -102,59 +97,76 @@ class Session:
         currency: str | None = None,
         before_hand_in: Callable[[EntryId], None] = lambda _entry_id: None,
     ) -> ProvenReceipt | None:
-        """Commit the draft and show its receipt; with --dry-run only ask. Ends the command when anything was refused.
+        """Commit the draft and show its receipt; with --dry-run only ask, with --draft only write it.
 
-        `before_hand_in` is told the entry's id, to file what must outlive a crash.
+        Ends the command when anything was refused. `before_hand_in` is told the entry's id, to file what must outlive a crash.
         """
+        if self.options.draft is not None:
+            draft = replace(draft, signers=(self.wallet(self.acting.name),))
         if self.options.dry_run:
             await self._preflight(draft)
+            return None
+        if self.options.draft is not None:
+            await self._write(draft, self.options.draft, before_hand_in)
             return None
         receipt = await self.submitter.commit(
             draft, timeout_s=self.options.timeout_s, before_hand_in=lambda ids: before_hand_in(ids[0])
         )
-        _show_receipt(draft, receipt, currency, as_json=self.options.as_json)
+        show_receipt(draft.operations, receipt, currency, as_json=self.options.as_json)
         if any(result.code is not Code.OK for result in receipt.receipt.results):
             raise typer.Exit(output.ExitCode.REFUSED)
         return receipt
 
+    async def _write(self, draft: Draft, path: Path, before_hand_in: Callable[[EntryId], None]) -> None:
+        """Sign for the acting member alone, and leave the rest to others."""
+        number = take_draft_number(
+            self.directory.draft_number_path(self.acting),
+            await self.submitter.highest_number(draft.submitter),
+            lane=DRAFT_LANE,
+            lanes=LANES,
+        )
+        raw = self.submitter.sign_draft(draft, number, self.options.valid_hours * HOUR_MS)
+        entry = decode_entry(raw)
+        before_hand_in(entry.entry_id)
+        write_draft(path, encode_draft(entry.body_bytes, entry.signatures))
+        beside = self._lay_papers_beside(path, draft.operations)
+        written = {
+            "draft": str(path),
+            "papers": None if beside is None else str(beside),
+            "entry_id": show_id(entry.entry_id),
+            "signed_by": draft.submitter,
+            "valid_until_ms": entry.body.valid_until_ms,
+        }
+        if self.options.as_json:
+            output.print_json(written)
+            return
+        typer.echo(
+            f"{path}: signed by {draft.submitter}; nothing was sent. What it says: pledgebook draft show {path}"
+        )
+        if beside is not None:
+            typer.echo(f"{beside}: the papers that who takes it over must look at; hand them over with it")
+
+    def _lay_papers_beside(self, path: Path, operations: tuple[Operation, ...]) -> Path | None:
+        """The filed papers that others vouch for by signing, and no others: whoever gets the draft needs them."""
+        vouchings = [vouching for each in operations if (vouching := vouching_of(each)) is not None]
+        wanted = {
+            each.receivable
+            for each in vouchings
+            if each.corrected is None and set(each.members) - {self.acting.member_id}
+        }
+        filing = self.directory.papers_path(self.acting)
+        if not wanted or not filing.exists():
+            return None
+        found = find_all_papers(filing, wanted)
+        if not found:
+            return None
+        append_papers(papers_beside(path), found.values())
+        return papers_beside(path)
+
     async def _preflight(self, draft: Draft) -> None:
         """Ask how the entry would be judged. It goes out without a signature: a whole one could be handed in by the node."""
         answer = await self.client.preflight(await self.submitter.sketch(draft))
-        names = [TYPE_BY_CLASS[type(operation)].name for operation in draft.operations]
-        forecasts = list(zip(names, answer.forecasts, strict=False))
-        is_past_door = answer.door_code in (Code.OK, Code.MISSING_SIGNATURE)
-        if self.options.as_json:
-            output.print_json(
-                {
-                    "dry_run": True,
-                    "height": answer.height,
-                    "door": {
-                        "code": answer.door_code,
-                        "message": answer.door_message,
-                        "passes_once_signed": is_past_door,
-                    },
-                    "operations": [
-                        {"operation": name, **_forecast_document(forecast)} for name, forecast in forecasts
-                    ],
-                }
-            )
-        else:
-            door = (
-                "passes once it is signed" if is_past_door else f"{answer.door_code}: {answer.door_message}"
-            )
-            output.print_rows(
-                f"Would be judged at height {answer.height} (one node's word, no promise; nothing was signed away); "
-                f"at the door: {door}",
-                ("operation", "code", "reasons", "what to do"),
-                [
-                    (name, forecast.code, ", ".join(forecast.reasons), advice(forecast.code) or "")
-                    for name, forecast in forecasts
-                ],
-            )
-            if not forecasts:
-                typer.echo(f"The rules were not judged: {answer.door_message}")
-        refused = any(forecast.code != Code.OK for forecast in answer.forecasts)
-        if refused or not is_past_door or not forecasts:
+        if not show_forecast(draft.operations, answer, as_json=self.options.as_json):
             raise typer.Exit(output.ExitCode.REFUSED)
 
 
@@ -179,7 +191,7 @@ def in_session(options: Options, work: Callable[[Session], Awaitable[T]]) -> T:
             submitter = Submitter(
                 client,
                 association_keys=directory.governance_threshold,
-                lane=secrets.randbelow(LANES),
+                lane=secrets.randbelow(DRAFT_LANE),
                 lanes=LANES,
             )
             session = Session(
@@ -268,44 +280,3 @@ def _keep_head(directory: Directory, seen: Checkpoint | None) -> None:
     kept = read_checkpoint(directory.head_path)
     if seen is not None and (kept is None or seen.height > kept.height):
         write_checkpoint(directory.head_path, seen)
-
-
-def _show_receipt(draft: Draft, proven: ProvenReceipt, currency: str | None, *, as_json: bool) -> None:
-    receipt = proven.receipt
-    names = [TYPE_BY_CLASS[type(operation)].name for operation in draft.operations]
-    if as_json:
-        output.print_json(
-            {
-                "entry_id": show_id(receipt.entry_id),
-                "height": receipt.height,
-                "entry": receipt.entry_index,
-                "outcome": receipt.outcome.name.lower(),
-                "block_hash": proven.head.block_hash.hex(),
-                "proof": "verified" if proven.head.is_verified else "not checked",
-                "operations": [
-                    {"operation": name, **output.result_document(result)}
-                    for name, result in zip(names, receipt.results, strict=True)
-                ],
-            }
-        )
-        return
-    proof = "receipt verified" if proven.head.is_verified else "RECEIPT NOT VERIFIED"
-    for name, result in zip(names, receipt.results, strict=True):
-        output.print_facts(
-            f"{name}: {'committed' if result.code is Code.OK else 'REFUSED'} at height {receipt.height} ({proof})",
-            {
-                "result": output.describe(result, currency),
-                "subject": output.show_subject(result.subject) or "-",
-                "entry": show_id(receipt.entry_id),
-            },
-        )
-
-
-def _forecast_document(forecast: Forecast) -> dict[str, Any]:
-    return {
-        "code": forecast.code,
-        "what_to_do": advice(forecast.code),
-        "subject": output.show_subject(forecast.subject),
-        "collided_with": output.place_document(forecast.collided_with),
-        "reasons": list(forecast.reasons),
-    }
