@@ -15,7 +15,7 @@ from ..receivable import Phase, Receivable
 from ..state import Namespace
 from .account import entitled_members
 from .disposal import DAY_MS
-from .judgement import HOLDING, Judgement, Party, Rule, closed, known_receivable, live_receivable
+from .judgement import Judgement, Party, Rule, closed, known_receivable, live_receivable
 from .papers import reclaim_fingerprints
 
 
