@@ -125,6 +125,16 @@ class StateReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One value before and after; None: it was not there, or is no more."""
+
+    namespace: Namespace
+    identifier: bytes
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
 class StateDelta:
     """Everything one block changes. None means: remove."""
 
@@ -344,6 +354,13 @@ class WorkingState:
         """A mark to roll back to."""
         return len(self._undo)
 
+    def changes_since(self, mark: int) -> tuple[Change, ...]:
+        """What was written since the mark and not taken back, each value once, in the order of writing."""
+        before: dict[_Key, Any] = {}
+        for key, value, _ in self._undo[mark:]:
+            before.setdefault(key, value)
+        return tuple(Change(*key, value, self._objects[key]) for key, value in before.items())
+
     def roll_back(self, mark: int) -> None:
         while len(self._undo) > mark:
             key, value, was_written = self._undo.pop()
@@ -418,6 +435,18 @@ class WorkingState:
 
     def finish(self) -> tuple[StateDelta, bytes]:
         """The delta of everything written, and the new state root."""
+        values, updates = self._written_values()
+        tree: MapUpdate = apply_updates(self.reader, updates)
+        due_added, due_removed = self._due_changes()
+        return StateDelta(values, tree.pages, due_added, due_removed), tree.root
+
+    def finish_without_tree(self) -> StateDelta:
+        """The same delta without pages, for who derives from a chain that was checked before and needs no root."""
+        values, _ = self._written_values()
+        due_added, due_removed = self._due_changes()
+        return StateDelta(values, {}, due_added, due_removed)
+
+    def _written_values(self) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None]]:
         values: dict[bytes, bytes | None] = {}
         updates: dict[bytes, bytes | None] = {}
         for key in self._written:
@@ -429,9 +458,7 @@ class WorkingState:
             values[key_hash] = pack((public, private))
             private_part = private_digest(private) if private else EMPTY_PRIVATE_DIGEST
             updates[key_hash] = committed_hash(public, private_part)
-        tree: MapUpdate = apply_updates(self.reader, updates)
-        due_added, due_removed = self._due_changes()
-        return StateDelta(values, tree.pages, due_added, due_removed), tree.root
+        return values, updates
 
     def _due_changes(self) -> tuple[tuple[tuple[int, bytes], ...], tuple[tuple[int, bytes], ...]]:
         # The index of expiries follows from the claims before and after, so nothing else keeps it: a lien that is released,

@@ -26,6 +26,7 @@ from .errors import (
     Code,
     EntryRefused,
     InvariantViolation,
+    Reason,
     RuleViolation,
     StoreCorrupt,
     UpgradeNeeded,
@@ -41,7 +42,16 @@ from .receipt import RECEIPT_VERSION, Outcome, Receipt, Result, encode_receipt
 from .receivable import Receivable
 from .restraints import without_lapsed_objections
 from .rules import RULES, Judgement
-from .state import SINGLETON, Governance, MemoryState, Namespace, StateDelta, StateReader, WorkingState
+from .state import (
+    SINGLETON,
+    Change,
+    Governance,
+    MemoryState,
+    Namespace,
+    StateDelta,
+    StateReader,
+    WorkingState,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +116,27 @@ def genesis_state(genesis: Genesis) -> BlockResult:
     return BlockResult(delta, (), root)
 
 
-class BlockExecution:
-    """Entries applied one after the other on top of a committed state. Used once."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One applied operation and all that it wrote. Without an operation: what came by itself before the first entry."""
 
-    def __init__(self, reader: StateReader, tip: ChainTip, time_ms: int) -> None:
+    entry_index: int
+    operation_index: int
+    operation: Operation | None
+    flags: tuple[Reason, ...]
+    changes: tuple[Change, ...]
+
+
+class BlockExecution:
+    """Entries applied one after the other on top of a committed state. Used once.
+
+    With `steps`, a list, it notes there what each applied operation wrote: for who derives figures and alerts from it.
+    """
+
+    def __init__(
+        self, reader: StateReader, tip: ChainTip, time_ms: int, steps: list[Step] | None = None
+    ) -> None:
+        self._steps = steps
         self.tip = tip
         self.height = tip.height + 1
         self.time_ms = time_ms
@@ -121,11 +148,20 @@ class BlockExecution:
         if self.policy != self._state.policy():
             self._state.put(Namespace.POLICY, SINGLETON, self.policy)
         expire_due(self._state, self.height, time_ms)
+        if steps is not None:
+            steps.append(Step(0, 0, None, (), self._state.changes_since(0)))
 
     def apply(self, entry: Entry) -> Receipt:
         """Judge one entry, whose signatures are verified. Raises EntryRefused and changes nothing if it may not be here."""
         receipt = judge_entry(
-            self._state, self.policy, self.tip.chain_id, self.height, self.time_ms, entry, len(self._receipts)
+            self._state,
+            self.policy,
+            self.tip.chain_id,
+            self.height,
+            self.time_ms,
+            entry,
+            len(self._receipts),
+            self._steps,
         )
         self._receipts.append(encode_receipt(receipt))
         return receipt
@@ -133,6 +169,10 @@ class BlockExecution:
     def finish(self) -> BlockResult:
         delta, root = self._state.finish()
         return BlockResult(delta, tuple(self._receipts), root)
+
+    def finish_without_tree(self) -> StateDelta:
+        """What to write, for a follower of a chain whose roots others have compared."""
+        return self._state.finish_without_tree()
 
 
 def policy_at(state: WorkingState, height: int) -> Policy:
@@ -244,6 +284,7 @@ def judge_entry(
     time_ms: int,
     entry: Entry,
     entry_index: int,
+    steps: list[Step] | None = None,
 ) -> Receipt:
     """The receipt of one entry, with its effects in `state`. Raises EntryRefused (nothing changed) at the door.
 
@@ -258,7 +299,9 @@ def judge_entry(
     state.put(Namespace.WINDOW, body.submitter.encode(), state.window(body.submitter).add(body.sequence))
     if use is not None:
         state.put(Namespace.QUOTA, body.submitter.encode(), use)
-    results, failed = judge_operations(state, policy, chain_id, height, time_ms, entry, entry_index, signers)
+    results, failed = judge_operations(
+        state, policy, chain_id, height, time_ms, entry, entry_index, signers, steps
+    )
     outcome = _outcome_of(results)
     return Receipt(RECEIPT_VERSION, height, entry_index, entry.entry_id, outcome, failed, results)
 
@@ -272,12 +315,13 @@ def judge_operations(
     entry: Entry,
     entry_index: int,
     signers: frozenset[str],
+    steps: list[Step] | None = None,
 ) -> tuple[tuple[Result, ...], int | None]:
     """One result per operation, with their effects in `state`, and the index at which an atomic entry failed.
 
     The door is not asked: a preflight tells a party what the rules would say before everyone has signed.
     """
-    start = state.savepoint()
+    start, steps_before = state.savepoint(), 0 if steps is None else len(steps)
     keys = frozenset(signature.public_key for signature in entry.signatures)
     results: list[Result] = []
     operations = entry.body.operations
@@ -285,10 +329,15 @@ def judge_operations(
         judgement = Judgement(
             state, policy, chain_id, height, time_ms, entry.entry_id, entry_index, index, signers, keys
         )
+        mark = state.savepoint()
         result = judge_operation(judgement, operation)
         results.append(result)
+        if steps is not None and result.code is Code.OK:
+            steps.append(Step(entry_index, index, operation, result.reasons, state.changes_since(mark)))
         if result.code is not Code.OK and entry.body.mode is Mode.ATOMIC:
             state.roll_back(start)
+            if steps is not None:
+                del steps[steps_before:]
             return _withhold(results, len(operations)), index
     return tuple(results), None
 
