@@ -449,7 +449,7 @@ def test_state(vectors: dict[str, Any]) -> None:
         assert (private == b"") == (namespace not in _PRIVATE)
         decode_value(namespace, bytes.fromhex(vector["stored"]))
     member = msgpack.unpackb(msgpack.unpackb(bytes.fromhex(vectors["state"][0]["stored"]))[0])
-    assert member == [EXPORTER, [3], 1, 0, [member[4][0]], [[key_of(EXPORTER).public_key, 0, HEIGHT_MAX]], []]
+    assert member == [EXPORTER, [3], 1, 0, [member[4][0]], [[key_of(EXPORTER).public_key, 0, HEIGHT_MAX]], [], 0]
 
 
 def test_fingerprints(vectors: dict[str, Any]) -> None:
