@@ -31,6 +31,7 @@ from .commands import (
     output,
     queries,
     restraint,
+    reversal,
     security,
 )
 from .errors import ClientError
@@ -143,6 +144,10 @@ app.command(epilog=f"Example: pledgebook freeze RECEIVABLE {_NET} --as court-1 -
 app.command(epilog=f"Example: pledgebook unfreeze RECEIVABLE {_NET} --as court-1 --case 2027-74-1")(
     restraint.unfreeze
 )
+app.command(
+    epilog=f"Example: pledgebook reverse-by-judgment RECEIVABLE {_NET} --as court-1 --case 2027-74-1 "
+    f"--decision {'5e' * 32} --assignment exporter-1,factor-1,600.00"
+)(reversal.reverse_by_judgment)
 app.command(
     epilog=f"Example: pledgebook link-registration RECEIVABLE {_NET} --as factor-1 --number {'5e' * 32} "
     f"--registrant {'5e' * 32} --on 2026-11-20 --until 2027-11-19"

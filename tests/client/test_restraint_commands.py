@@ -65,6 +65,27 @@ def test_a_restraint_from_the_command_line(shell: Shell) -> None:
     assert shell.on("link-search", receivable, *link).code == 0
 
 
+def test_a_judgment_from_the_command_line(shell: Shell) -> None:
+    receivable = registered(shell, "R-3", "1500")
+    assign = ("assign", receivable, "--as", "exporter-1", "--to", "factor-1", "--amount", "600")
+    assert shell.on(*assign).code == 0
+    pledge = ("pledge", receivable, "--as", "exporter-1", "--to", "factor-2", "--amount", "200")
+    assert shell.on(*pledge, "--until", LATER[0]).code == 0
+    lien = shell.on("receivable", receivable, "--as", "exporter-1").document["liens"][0]["lien_id"]
+    judge = ("reverse-by-judgment", receivable, "--as", "court-1", "--case", "2027-74-1", "--decision")
+    assert shell.on(*judge, HEX).code == 2
+    assert shell.on(*judge, HEX, "--assignment", "exporter-1").code == 2
+    sale = "exporter-1,factor-1,600"
+    assert code_of(shell.on(*judge, HEX, "--assignment", f"{sale},{lien}")) == "NO_ORDER"
+    undone = shell.on(*judge, HEX, "--assignment", sale)
+    assert undone.code == 0, undone
+    assert code_of(shell.on(*judge, HEX, "--step", "registration")) == "NO_ORDER"
+    assert code_of(shell.on(*judge, "5f" * 32, "--step", "closure")) == "NO_ORDER"
+    both = ("--lien", lien, "--step", "registration")
+    assert shell.on(*judge, "5f" * 32, *both).code == 0
+    assert code_of(shell.on(*assign)) == "CLOSED"
+
+
 def test_security_and_arrears_from_the_command_line(shell: Shell) -> None:
     receivable = registered(shell, "R-2", "2000")
     pledge = ("pledge", receivable, "--as", "exporter-1", "--to", "factor-2", "--amount", "300")
