@@ -116,6 +116,7 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
     Code.UNKNOWN_KEY: "The member has no such key; look at its present keys.",
     Code.NO_QUORUM: "Afterwards fewer keys or votes than needed would be left; add others first.",
     Code.ALREADY_IN_FORCE: "It is in force or decided already.",
+    Code.CHANGE_PENDING: "An earlier change of the validators is not in force yet; decide again two blocks later.",
     Code.NOT_CLOSED: "The receivable is still open; a fingerprint is released only when it is settled or cancelled.",
     Code.UNKNOWN_FINGERPRINT: "The receivable has no such fingerprint; check it against the registration.",
     Code.ALREADY_DECLARED: "This relationship is on record already.",

@@ -15,11 +15,12 @@ from enum import IntEnum
 from typing import Any, Final, NoReturn, TypeVar
 
 from . import limits
-from .codec import Bytes, Text, Uint, pack
+from .codec import Bytes, Text, Uint
 from .errors import BadSignature, GenesisInvalid, MalformedEntry
 from .fingerprints import Numbering
 from .identifiers import BadIdentifier, parse_member_id
 from .member import FOREVER, MEMBER, Member, MemberKey, MemberStatus
+from .nodes import NODE_NAME, POWER_MAX, NetworkNode, validators_hash, voters
 from .operations.existence import EvidenceKind
 from .operations.governance import EnterpriseClass, Role
 from .policy import Policy
@@ -29,18 +30,6 @@ from .signing import PUBLIC_KEY_BYTES, Tag, check_public_key, digest
 E = TypeVar("E", bound=IntEnum)
 
 FORMAT: Final = 1
-_NODE_ID_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-
-
-@dataclass(frozen=True, slots=True)
-class GenesisNode:
-    """A node of the network. `power` 0 is an observer: it replicates and serves, and has no vote."""
-
-    node_id: str
-    member: str
-    consensus_key: bytes
-    power: int
-    tls_certificate_der: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +39,22 @@ class Genesis:
     fingerprint_epoch: int
     governance_threshold: int
     policy: Policy
-    nodes: tuple[GenesisNode, ...]
+    nodes: tuple[NetworkNode, ...]
     members: tuple[Member, ...]
     chain_id: bytes
 
-    def validators(self) -> tuple[GenesisNode, ...]:
+    def validators(self) -> tuple[NetworkNode, ...]:
         return tuple(node for node in self.nodes if node.power > 0)
 
     def validators_hash(self) -> bytes:
-        return validators_hash(tuple((n.node_id, n.consensus_key, n.power) for n in self.validators()))
+        return validators_hash(voters(self.nodes))
 
-    def node(self, node_id: str) -> GenesisNode | None:
+    def node(self, node_id: str) -> NetworkNode | None:
         return next((node for node in self.nodes if node.node_id == node_id), None)
 
 
-def validators_hash(validators: tuple[tuple[str, bytes, int], ...]) -> bytes:
-    """The header's validators_hash over (node id, consensus key, power), sorted by node id."""
-    return digest(Tag.VALIDATORS, pack(tuple(sorted(validators))))
+# The name that the document's nodes had before later sets could differ.
+GenesisNode = NetworkNode
 
 
 def encode_genesis(
@@ -76,7 +64,7 @@ def encode_genesis(
     fingerprint_epoch: int,
     governance_threshold: int,
     policy: Policy,
-    nodes: tuple[GenesisNode, ...],
+    nodes: tuple[NetworkNode, ...],
     members: tuple[Member, ...],
 ) -> bytes:
     """The canonical document. What cannot be parsed again cannot be written: raises GenesisInvalid."""
@@ -92,7 +80,7 @@ def _document(
     fingerprint_epoch: int,
     governance_threshold: int,
     policy: Policy,
-    nodes: tuple[GenesisNode, ...],
+    nodes: tuple[NetworkNode, ...],
     members: tuple[Member, ...],
 ) -> bytes:
     return _canonical_json(
@@ -296,7 +284,7 @@ def _member_from_json(raw: object, path: str) -> Member:
     return member
 
 
-def _node_to_json(node: GenesisNode) -> dict[str, Any]:
+def _node_to_json(node: NetworkNode) -> dict[str, Any]:
     return {
         "consensus_key": node.consensus_key.hex(),
         "member_id": node.member,
@@ -309,11 +297,9 @@ def _node_to_json(node: GenesisNode) -> dict[str, Any]:
 _NODE_KEYS: Final = frozenset(("consensus_key", "member_id", "node_id", "power", "tls_certificate"))
 
 
-def _node_from_json(raw: object, path: str) -> GenesisNode:
+def _node_from_json(raw: object, path: str) -> NetworkNode:
     fields = _object(raw, _NODE_KEYS, path)
-    node_id = Text(limits.NODE_ID_CHARS_MAX).decode(fields["node_id"], f"{path}.node_id")
-    if not _NODE_ID_ALPHABET.issuperset(node_id):
-        raise GenesisInvalid(f"{path}.node_id: {node_id!r} may only use a-z, 0-9 and '-'")
+    node_id = NODE_NAME.decode(fields["node_id"], f"{path}.node_id")
     try:
         certificate = base64.b64decode(
             _text(fields["tls_certificate"], f"{path}.tls_certificate"), validate=True
@@ -322,10 +308,10 @@ def _node_from_json(raw: object, path: str) -> GenesisNode:
         raise GenesisInvalid(f"{path}.tls_certificate: must be base64") from error
     if not 0 < len(certificate) <= limits.CERTIFICATE_DER_BYTES_MAX:
         raise GenesisInvalid(f"{path}.tls_certificate: {len(certificate)} bytes is out of bounds")
-    return GenesisNode(
+    return NetworkNode(
         node_id=node_id,
         member=parse_member_id(_text(fields["member_id"], f"{path}.member_id")),
         consensus_key=_key(fields["consensus_key"], f"{path}.consensus_key"),
-        power=Uint(2**32).decode(fields["power"], f"{path}.power"),
+        power=Uint(POWER_MAX).decode(fields["power"], f"{path}.power"),
         tls_certificate_der=certificate,
     )

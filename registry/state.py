@@ -25,6 +25,7 @@ from .errors import InvariantViolation, MalformedEntry, Reference, StoreCorrupt
 from .exposure import EXPOSURE, RISK_ASSETS, exposure_id, exposures_of
 from .member import MEMBER, Member
 from .merkle.map import MapUpdate, apply_updates
+from .nodes import NODE_SET, NodeSet
 from .operations.fields import MEMBER_ID, RECEIVABLE_ID
 from .payments import PAYMENT, Payment
 from .policy import POLICY, Policy
@@ -53,6 +54,7 @@ class Namespace(IntEnum):
     GOVERNANCE = 10
     PENDING_POLICY = 11
     UPGRADE = 12
+    VALIDATORS = 13
     CONTROL = 30
     CONTROLLED = 31
     EXPOSURE = 32
@@ -147,6 +149,11 @@ class StateDelta:
 def state_key(namespace: Namespace, identifier: bytes) -> bytes:
     """Key hash of one value: unlinkable to its neighbours, so an absence proof reveals none of them."""
     return digest(Tag.STATE_KEY, bytes([namespace]), identifier)
+
+
+def node_set_id(from_height: int) -> bytes:
+    """Where a set of nodes is kept that another one has replaced; the newest is the SINGLETON of its namespace."""
+    return from_height.to_bytes(8)
 
 
 def committed_hash(public: bytes, private_digest: bytes) -> bytes:
@@ -267,6 +274,7 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     Namespace.POLICY: _public(POLICY),
     Namespace.PENDING_POLICY: _public(PENDING_POLICY),
     Namespace.UPGRADE: _public(UPGRADE),
+    Namespace.VALIDATORS: _public(NODE_SET),
     Namespace.CONTROL: _private(CONTROLS),
     Namespace.CONTROLLED: _private(CONTROLLED),
     Namespace.EXPOSURE: _private(EXPOSURE),
@@ -424,6 +432,32 @@ class WorkingState:
     def upgrade(self) -> Upgrade | None:
         upgrade: Upgrade | None = self.get(Namespace.UPGRADE, SINGLETON)
         return upgrade
+
+    def newest_nodes(self) -> NodeSet:
+        """The latest decision on who the nodes are; in force at most one block after the next."""
+        return self._singleton(Namespace.VALIDATORS, NodeSet)
+
+    def nodes_at(self, height: int) -> NodeSet:
+        """The nodes that are in force for block `height`: of any earlier one, and of the two after the last."""
+        nodes = self.newest_nodes()
+        while nodes.from_height > height and nodes.before is not None:
+            nodes = self._replaced_nodes(nodes.before)
+        return nodes
+
+    def node_changes(self, after_height: int) -> tuple[NodeSet, ...]:
+        """The sets that came into force after a height, the oldest first."""
+        changes: list[NodeSet] = []
+        nodes = self.newest_nodes()
+        while nodes.from_height > after_height and nodes.before is not None:
+            changes.append(nodes)
+            nodes = self._replaced_nodes(nodes.before)
+        return tuple(reversed(changes))
+
+    def _replaced_nodes(self, from_height: int) -> NodeSet:
+        nodes = self.get(Namespace.VALIDATORS, node_set_id(from_height))
+        if not isinstance(nodes, NodeSet):
+            raise InvariantViolation(f"the state lacks the nodes from height {from_height} on")
+        return nodes
 
     def _singleton(self, namespace: Namespace, kind: type[S]) -> S:
         value = self.get(namespace, SINGLETON)

@@ -34,6 +34,7 @@ from .errors import (
 from .genesis import Genesis
 from .liens import with_lapses, without_expired
 from .merkle.log import Frontier, tree_root
+from .nodes import NodeSet
 from .offers import without_lapsed
 from .operations import Operation
 from .operations.governance import Role
@@ -108,6 +109,9 @@ def genesis_state(genesis: Genesis) -> BlockResult:
         SINGLETON,
         Governance(genesis.governance_threshold, genesis.fingerprint_epoch, association),
     )
+    state.put(Namespace.VALIDATORS, SINGLETON, NodeSet(1, None, None, genesis.nodes))
+    for node in genesis.nodes:
+        state.put(Namespace.KEY_OWNER, node.consensus_key, node.member)
     for member in genesis.members:
         state.put(Namespace.MEMBER, member.member_id.encode(), member)
         for key in member.keys:
@@ -147,6 +151,8 @@ class BlockExecution:
         self.policy = policy_at(self._state, self.height)
         if self.policy != self._state.policy():
             self._state.put(Namespace.POLICY, SINGLETON, self.policy)
+        # What this very block decides is announced by the next one, and in force in the one after that.
+        self.next_validators_hash = self._state.nodes_at(self.height + 1).validators_hash()
         expire_due(self._state, self.height, time_ms)
         if steps is not None:
             steps.append(Step(0, 0, None, (), self._state.changes_since(0)))
@@ -215,7 +221,7 @@ def compose_header(
         receipts_root=tree_root(result.receipts),
         state_root=result.state_root,
         validators_hash=tip.validators_hash,
-        next_validators_hash=tip.validators_hash,
+        next_validators_hash=execution.next_validators_hash,
         rules_version=RULES_VERSION,
         policy_hash=execution.policy.hash(),
         last_certificate_hash=last_certificate_hash(last_certificate),

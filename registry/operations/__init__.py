@@ -26,6 +26,7 @@ from . import (
     restraint,
     reversal,
     security,
+    validators,
 )
 from .account import ReportIndirectPayment, SetCollectionAccount
 from .arrears import DeclareDefault, ReversePayment
@@ -54,6 +55,7 @@ from .relationships import DeclareRelationship, DeclareRiskAssets
 from .restraint import Freeze, RaiseObjection, Unfreeze, WithdrawObjection
 from .reversal import ReverseByJudgment
 from .security import EnforcePledge, Pledge, ReleasePledge, RenewPledge
+from .validators import ChangeValidators
 
 Operation = (
     EnrolMember
@@ -61,6 +63,7 @@ Operation = (
     | RotateKey
     | RevokeKey
     | SetPolicy
+    | ChangeValidators
     | ScheduleUpgrade
     | ReleaseFingerprint
     | DeclareRelationship
@@ -108,6 +111,7 @@ OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *governance.TYPES,
     *members.TYPES,
     *decisions.TYPES,
+    *validators.TYPES,
     *relationships.TYPES,
     *existence.TYPES,
     *future.TYPES,
@@ -137,6 +141,7 @@ __all__ = [
     "AttestEvidence",
     "CancelReceivable",
     "ChangeMember",
+    "ChangeValidators",
     "Confirm",
     "ConfirmTacitly",
     "CorrectReceivable",

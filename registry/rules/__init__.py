@@ -22,6 +22,7 @@ from . import (
     restraint,
     reversal,
     security,
+    validators,
 )
 from .judgement import Judgement, Party, Rule
 
@@ -31,6 +32,7 @@ RULES: Final[dict[type, Rule]] = {
         *governance.RULES,
         *members.RULES,
         *decisions.RULES,
+        *validators.RULES,
         *relationships.RULES,
         *existence.RULES,
         *future.RULES,

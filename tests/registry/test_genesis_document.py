@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from registry.errors import GenesisInvalid
-from registry.genesis import parse_genesis, validators_hash
+from registry.genesis import parse_genesis
 from registry.limits import CERTIFICATE_DER_BYTES_MAX, GENESIS_BYTES_MAX, VALIDATORS_MAX
 from registry.member import MemberStatus
+from registry.nodes import Voter, validators_hash
 from registry.operations.governance import Role
 from registry.policy import ConfirmationPolicy, Policy, RelatedPartyPolicy
 from registry.signing import Tag, digest
@@ -68,18 +69,18 @@ def test_a_name_in_any_script_is_kept() -> None:
 
 
 def test_the_validators_hash_depends_on_names_keys_and_powers_and_not_on_order() -> None:
-    triples = (("a", b"k" * 32, 1), ("b", b"l" * 32, 2))
-    assert validators_hash(triples) == validators_hash(triples[::-1])
+    both = (Voter("a", b"k" * 32, 1), Voter("b", b"l" * 32, 2))
+    assert validators_hash(both) == validators_hash(both[::-1])
     others = (
-        (("c", b"k" * 32, 1), triples[1]),
-        (("a", b"m" * 32, 1), triples[1]),
-        (("a", b"k" * 32, 2), triples[1]),
-        triples[:1],
+        (Voter("c", b"k" * 32, 1), both[1]),
+        (Voter("a", b"m" * 32, 1), both[1]),
+        (Voter("a", b"k" * 32, 2), both[1]),
+        both[:1],
     )
-    assert len({validators_hash(triples), *map(validators_hash, others)}) == 5
+    assert len({validators_hash(both), *map(validators_hash, others)}) == 5
     genesis = parse_genesis(DOCUMENT)
     assert genesis.validators_hash() == validators_hash(
-        tuple((node.node_id, node.consensus_key, 1) for node in genesis_nodes()[:4])
+        tuple(Voter(node.node_id, node.consensus_key, 1) for node in genesis_nodes()[:4])
     )
 
 

@@ -237,6 +237,7 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
         Namespace.GOVERNANCE: b"",
         Namespace.PENDING_POLICY: b"",
         Namespace.UPGRADE: b"",
+        Namespace.VALIDATORS: b"",
         Namespace.CONTROL: FINGERPRINT_KEY.debtor(FACTOR_1),
         Namespace.CONTROLLED: CONTROLLER,
         Namespace.EXPOSURE: exposure_id(FACTOR_1, DEBTOR_REFERENCE, record.currency),
