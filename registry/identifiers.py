@@ -22,6 +22,7 @@ LienId = NewType("LienId", bytes)
 EntryId = NewType("EntryId", bytes)
 OfferId = NewType("OfferId", bytes)
 BlanketId = NewType("BlanketId", bytes)
+CoverId = NewType("CoverId", bytes)
 
 ID_BYTES: Final = 32
 # The libraries' checks also take separators, lower case, other scripts' digits and, for an LEI, any length and the check
@@ -72,6 +73,11 @@ def offer_id(entry_id: bytes, operation_index: int) -> OfferId:
 def blanket_id(entry_id: bytes, operation_index: int) -> BlanketId:
     """The id of the blanket that operation `operation_index` of the entry agrees."""
     return BlanketId(digest(Tag.BLANKET, entry_id, operation_index.to_bytes(4, "big")))
+
+
+def cover_id(entry_id: bytes, operation_index: int) -> CoverId:
+    """The id of the cover that operation `operation_index` of the entry binds."""
+    return CoverId(digest(Tag.COVER, entry_id, operation_index.to_bytes(4, "big")))
 
 
 def show_id(identifier: bytes) -> str:

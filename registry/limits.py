@@ -33,6 +33,7 @@ ATTESTATIONS_MAX: Final = 2 * (EVIDENCE_COMMITMENTS_MAX + DELIVERIES_MAX)  # eac
 INSTALMENTS_MAX: Final = 36  # three years of monthly instalments
 HOLDERS_MAX: Final = 32  # parts of one receivable, including emptied ones
 LIENS_MAX: Final = 32
+COVERS_MAX: Final = 32  # on one receivable: as many as it can have liens
 RESERVATIONS_MAX: Final = 32  # open offers on one receivable: as many as it can have liens
 TERMS_MAX: Final = 64  # pairs of assignor and assignee: twice the hands it can pass through
 BLANKETS_MAX: Final = 64  # running blankets of one exporter: about one for each of its debtors

@@ -21,6 +21,7 @@ from . import limits
 from .accounts import COLLECTION, NO_COLLECTION, Collection
 from .attestations import ATTESTATIONS, Attestation, is_voided
 from .codec import Choice, Flag, Items, Optional_, Struct, Text, Uint
+from .covers import COVERS, Cover, covered_of, fitting_covers
 from .errors import InvariantViolation, Reason, Reference
 from .fingerprints import Fingerprints
 from .future import FUTURE_TERMS, FutureTerms
@@ -149,6 +150,7 @@ class Receivable:
     lapsed: tuple[Lien, ...] = ()
     links: tuple[Link, ...] = ()
     judgments: tuple[Judgment, ...] = ()
+    covers: tuple[Cover, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -199,12 +201,19 @@ class Receivable:
         """Value of the holder's part that its open offers take."""
         return reserved_by(self.reservations, holder)
 
+    def covered(self, holder: str) -> int:
+        """Value of the holder's part that insurers answer for."""
+        return covered_of(self.covers, holder)
+
     def ends_ms(self) -> Iterator[int]:
         """When something of it runs out, or takes effect, by itself, in block time."""
         yield from (lien.until_ms for lien in self.liens)
         yield from (offer.until_ms for offer in self.reservations)
         yield from self.restraints.ends_ms()
         yield from self.collection.ends_ms()
+        if self.default is None:
+            # A loss that came while a cover ran can be claimed after its end.
+            yield from (cover.until_ms for cover in self.covers)
 
     def disposed_by(self, holder: str) -> Disposal | None:
         for disposal in self.disposals:
@@ -232,6 +241,8 @@ class Receivable:
             members.update((lien.pledgor, lien.pledgee))
         # Who was made an offer looks at the record before it accepts.
         members.update(offer.assignee for offer in self.reservations)
+        for cover in self.covers:
+            members.update((cover.insurer, cover.loss_payee))
         return frozenset(members)
 
     def move_to(self, phase: Phase) -> Receivable:
@@ -314,7 +325,7 @@ def summarise(receivable: Receivable) -> StatusSummary:
 
 def with_fitting_claims(receivable: Receivable) -> Receivable:
     """The record after whatever shrank or closed its parts: offers that no longer fit end, and notices of who holds no part."""
-    record = receivable
+    record = _with_fitting_covers(receivable)
     if not record.reservations and not record.notices:
         return record
     closed = record.phase in CLOSED
@@ -327,6 +338,14 @@ def with_fitting_claims(receivable: Receivable) -> Receivable:
         reservations=fitting_offers(record.reservations, room),
         notices=notices_of_holders(record.notices, holders),
     )
+
+
+def _with_fitting_covers(record: Receivable) -> Receivable:
+    """Cover does not follow value: it shrinks with the part that it lies on, and ends with what is owed."""
+    if not record.covers:
+        return record
+    parts = {part.holder: part.amount for part in record.parts} if record.is_open else {}
+    return replace(record, covers=fitting_covers(record.covers, parts))
 
 
 def check_invariants(receivable: Receivable) -> None:
@@ -352,6 +371,9 @@ def check_invariants(receivable: Receivable) -> None:
         ("liens are positive", all(lien.amount > 0 for lien in record.liens)),
         ("a closed receivable has no lien", record.phase not in CLOSED or not record.liens),
         ("junior <= senior", all(_junior_fits(record, lien) for lien in record.liens)),
+        ("covers <= part", all(record.covered(c.insured) <= record.amount_of(c.insured) for c in record.covers)),
+        ("covers are positive", all(cover.amount > 0 for cover in record.covers)),
+        ("only what is owed is covered", record.is_open or not record.covers),
         (
             "an overdue receivable has a default",
             record.phase is not Phase.OVERDUE or record.default is not None,
@@ -458,5 +480,6 @@ RECEIVABLE: Final = Struct(
         "lapsed": Items(LIEN, limits.LIENS_MAX),
         "links": LINKS,
         "judgments": JUDGMENTS,
+        "covers": COVERS,
     },
 )

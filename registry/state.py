@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 from . import limits
 from .blankets import BLANKETS, Blanket
 from .codec import Blob, Items, Optional_, Struct, Uint, pack, read
+from .covers import POLICY_USE, PolicyUse, uses_of, with_covered
 from .decisions import PENDING_POLICY, UPGRADE, PendingPolicy, Upgrade
 from .errors import InvariantViolation, MalformedEntry, Reference, StoreCorrupt
 from .exposure import EXPOSURE, RISK_ASSETS, exposure_id, exposures_of
@@ -63,6 +64,7 @@ class Namespace(IntEnum):
     QUOTA = 35
     BLANKET = 20
     PAYMENT = 40
+    COVERAGE = 50
 
 
 SINGLETON: Final = b""  # id of the one value of a namespace that has only one
@@ -271,6 +273,7 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     Namespace.PAYMENT_REFERENCE: _public(REFERENCE),
     Namespace.BLANKET: _private(BLANKETS),
     Namespace.PAYMENT: _private(PAYMENT),
+    Namespace.COVERAGE: _private(POLICY_USE),
     Namespace.POLICY: _public(POLICY),
     Namespace.PENDING_POLICY: _public(PENDING_POLICY),
     Namespace.UPGRADE: _public(UPGRADE),
@@ -342,6 +345,7 @@ class WorkingState:
         """Set a value, or with None remove it."""
         if namespace is Namespace.RECEIVABLE and isinstance(value, Receivable):
             self._count_exposures(identifier, value)
+            self._count_covers(identifier, value)
         key = (namespace, identifier)
         self._undo.append((key, self.get(namespace, identifier), key in self._written))
         self._objects[key] = value
@@ -357,6 +361,20 @@ class WorkingState:
             if gained:
                 key = exposure_id(member_id, after.debtor_reference, after.currency)
                 self.put(Namespace.EXPOSURE, key, (self.get(Namespace.EXPOSURE, key) or 0) + gained or None)
+
+    def _count_covers(self, identifier: bytes, after: Receivable) -> None:
+        record = self.receivable(identifier)
+        before = uses_of(record.covers, record.currency) if record else {}
+        changed = uses_of(after.covers, after.currency)
+        if before == changed:
+            return
+        for key in before | changed:
+            gained = changed.get(key, 0) - before.get(key, 0)
+            if gained:
+                use: PolicyUse | None = self.get(Namespace.COVERAGE, key)
+                if use is None:
+                    raise InvariantViolation("a cover stands under a policy that nobody stated")
+                self.put(Namespace.COVERAGE, key, with_covered(use, gained))
 
     def savepoint(self) -> int:
         """A mark to roll back to."""

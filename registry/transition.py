@@ -20,6 +20,7 @@ from .block import (
     entries_root,
     last_certificate_hash,
 )
+from .covers import running
 from .entry import Entry, Mode
 from .errors import (
     BlockInvalid,
@@ -397,5 +398,6 @@ def _expired_at(record: Receivable, time_ms: int) -> Receivable:
         lapsed=with_lapses(record.lapsed, record.liens, time_ms),
         restraints=without_lapsed_objections(record.restraints, time_ms),
         collection=at_time(record.collection, time_ms),
+        covers=running(record.covers, time_ms) if record.default is None else record.covers,
     )
     return replace(record, reservations=without_lapsed(record.reservations, time_ms))

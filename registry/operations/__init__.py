@@ -16,6 +16,7 @@ from . import (
     collection,
     confirmation,
     correction,
+    cover,
     decisions,
     existence,
     future,
@@ -44,6 +45,7 @@ from .attestation import AttestEvidence
 from .collection import RecordPayment, Settle
 from .confirmation import ConfirmTacitly, RejectReceivable
 from .correction import CorrectReceivable, RecordCreditNote
+from .cover import AlterCover, BindCover, ClaimCover, EndCover
 from .decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from .existence import CancelReceivable, Confirm, RaiseDispute, RegisterReceivable, ResolveDispute
 from .fields import OperationType
@@ -98,6 +100,10 @@ Operation = (
     | ReversePayment
     | DeclareDefault
     | Settle
+    | BindCover
+    | AlterCover
+    | EndCover
+    | ClaimCover
     | RaiseObjection
     | WithdrawObjection
     | Freeze
@@ -123,6 +129,7 @@ OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *collection.TYPES,
     *account.TYPES,
     *arrears.TYPES,
+    *cover.TYPES,
     *restraint.TYPES,
     *reversal.TYPES,
     *links.TYPES,
@@ -136,17 +143,21 @@ __all__ = [
     "TYPE_BY_CODE",
     "AcceptAssignment",
     "AcknowledgeNotice",
+    "AlterCover",
     "Assign",
     "AssignBlanket",
     "AttestEvidence",
+    "BindCover",
     "CancelReceivable",
     "ChangeMember",
     "ChangeValidators",
+    "ClaimCover",
     "Confirm",
     "ConfirmTacitly",
     "CorrectReceivable",
     "Crystallise",
     "DeclareDefault",
+    "EndCover",
     "EnforcePledge",
     "EnrolMember",
     "Freeze",

@@ -10,11 +10,11 @@ from ..accounts import Account, IndirectPayment, turned_over, with_account, with
 from ..errors import Code, Reason, RuleViolation
 from ..notices import notice_of
 from ..operations.account import ReportIndirectPayment, SetCollectionAccount
-from ..operations.governance import Role
 from ..receivable import Receivable
 from ..state import Namespace
 from .assignment import HOUR_MS
 from .judgement import (
+    HOLDING,
     Judgement,
     Party,
     Rule,
@@ -125,11 +125,11 @@ def _turn_over(judgement: Judgement, operation: ReportIndirectPayment) -> bytes:
 
 
 def _holders(operation: SetCollectionAccount) -> tuple[Party, ...]:
-    return tuple(Party(holder, (Role.EXPORTER, Role.FACTOR)) for holder in operation.holders)
+    return tuple(Party(holder, HOLDING) for holder in operation.holders)
 
 
 def _reporting(operation: ReportIndirectPayment) -> tuple[Party, ...]:
-    return (Party(operation.reporter, (Role.EXPORTER, Role.FACTOR)),)
+    return (Party(operation.reporter, HOLDING),)
 
 
 RULES: Final = (

@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Final
 
 from .. import limits
+from ..covers import running
 from ..errors import Code, Reason, RuleViolation
 from ..operations.arrears import DeclareDefault, ReversePayment
 from ..operations.governance import Role
@@ -15,7 +16,7 @@ from ..receivable import Phase, Receivable
 from ..state import Namespace
 from .account import entitled_members
 from .disposal import DAY_MS
-from .judgement import Judgement, Party, Rule, closed, known_receivable, live_receivable
+from .judgement import HOLDING, Judgement, Party, Rule, closed, known_receivable, live_receivable
 from .papers import reclaim_fingerprints
 
 
@@ -83,7 +84,13 @@ def declare_default(judgement: Judgement, operation: DeclareDefault) -> bytes:
     if record.phase is Phase.OVERDUE:
         return record.receivable_id
     default = record.default or judgement.place(record.receivable_id)
-    overdue = replace(record.move_to(Phase.OVERDUE), default=default, changed_height=judgement.height)
+    overdue = replace(
+        record.move_to(Phase.OVERDUE),
+        default=default,
+        # From now on they stay for the claim: what a bounded block has left over must not.
+        covers=running(record.covers, judgement.time_ms),
+        changed_height=judgement.height,
+    )
     return judgement.store(overdue)
 
 
@@ -99,11 +106,11 @@ def first_unpaid_day(record: Receivable) -> int:
 
 
 def _reversing(operation: ReversePayment) -> tuple[Party, ...]:
-    return (Party(operation.reporter, (Role.EXPORTER, Role.FACTOR, Role.ATTESTER)),)
+    return (Party(operation.reporter, (*HOLDING, Role.ATTESTER)),)
 
 
 def _declaring(operation: DeclareDefault) -> tuple[Party, ...]:
-    return (Party(operation.holder, (Role.EXPORTER, Role.FACTOR)),)
+    return (Party(operation.holder, HOLDING),)
 
 
 RULES: Final = (

@@ -13,7 +13,7 @@ from ..parts import after_collection, after_payment
 from ..payments import payment_between
 from ..receivable import Lien, Phase, Receivable
 from ..state import Namespace
-from .judgement import Judgement, Party, Rule, held_part, live_receivable, positive, unrestrained
+from .judgement import HOLDING, Judgement, Party, Rule, held_part, live_receivable, positive, unrestrained
 
 
 def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
@@ -115,7 +115,7 @@ def settle(judgement: Judgement, operation: Settle) -> bytes:
 
 def _paying(operation: RecordPayment) -> tuple[Party, ...]:
     pledgees = tuple(Party(pledgee, (Role.FACTOR,)) for pledgee in operation.consenting_pledgees)
-    return (Party(operation.reporter, (Role.EXPORTER, Role.FACTOR, Role.ATTESTER)), *pledgees)
+    return (Party(operation.reporter, (*HOLDING, Role.ATTESTER)), *pledgees)
 
 
 def record_reversible_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
@@ -131,7 +131,7 @@ def record_reversible_payment(judgement: Judgement, operation: RecordPayment) ->
 
 
 def _settling(operation: Settle) -> tuple[Party, ...]:
-    return tuple(Party(holder, (Role.EXPORTER, Role.FACTOR)) for holder in operation.holders)
+    return tuple(Party(holder, HOLDING) for holder in operation.holders)
 
 
 RULES: Final = (

@@ -12,7 +12,7 @@ from ..operations.governance import Role
 from ..receivable import CONFIRMED, Confirmation, ConfirmationKind, Receivable
 from ..signing import verify
 from .disposal import DAY_MS
-from .judgement import Judgement, Party, Rule, debtor_of, held_part, live_receivable, not_rejected
+from .judgement import HOLDING, Judgement, Party, Rule, debtor_of, held_part, live_receivable, not_rejected
 
 
 def confirm_tacitly(judgement: Judgement, operation: ConfirmTacitly) -> bytes:
@@ -107,7 +107,7 @@ def reject_receivable(judgement: Judgement, operation: RejectReceivable) -> byte
 
 
 def _holder(operation: ConfirmTacitly) -> tuple[Party, ...]:
-    return (Party(operation.holder, (Role.EXPORTER, Role.FACTOR)),)
+    return (Party(operation.holder, HOLDING),)
 
 
 def _debtor(operation: RejectReceivable) -> tuple[Party, ...]:

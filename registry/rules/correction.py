@@ -16,7 +16,7 @@ from ..parts import after_payment
 from ..receivable import CONFIRMED, Receivable
 from ..state import Namespace
 from .disposal import DAY_MS
-from .judgement import Judgement, Party, Rule, live_receivable, not_rejected, positive
+from .judgement import HOLDING, Judgement, Party, Rule, live_receivable, not_rejected, positive
 from .papers import check_fingerprints, check_schedule, check_tenor, claim_fingerprints, return_deliveries
 
 
@@ -177,7 +177,7 @@ def _exporter_of(record: Receivable, exporter: str) -> None:
 
 
 def _signing(operation: RecordCreditNote | CorrectReceivable) -> tuple[Party, ...]:
-    others = tuple(Party(member, (Role.EXPORTER, Role.FACTOR)) for member in operation.consenting)
+    others = tuple(Party(member, HOLDING) for member in operation.consenting)
     return (Party(operation.exporter, (Role.EXPORTER,)), *others)
 
 

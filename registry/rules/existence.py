@@ -21,6 +21,7 @@ from ..parts import after_dilution, with_dispute, without_dispute
 from ..receivable import CONFIRMED, UNCONFIRMED, Confirmation, ConfirmationKind, Part, Phase, Receivable
 from .blankets import attached
 from .judgement import (
+    HOLDING,
     Judgement,
     Party,
     Rule,
@@ -272,7 +273,7 @@ def _debtor(operation: Confirm | RaiseDispute) -> tuple[Party, ...]:
 
 
 def _resolving(operation: ResolveDispute) -> tuple[Party, ...]:
-    holders = tuple(Party(holder, (Role.EXPORTER, Role.FACTOR)) for holder in operation.holders)
+    holders = tuple(Party(holder, HOLDING) for holder in operation.holders)
     debtor = () if operation.debtor is None else (Party(operation.debtor, (Role.DEBTOR,)),)
     court = () if operation.court is None else (Party(operation.court, (Role.COURT,)),)
     return (*debtor, *holders, *court)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..operations.governance import Role
@@ -19,6 +19,10 @@ class Party:
 
     member: str
     roles: tuple[Role, ...]
+
+
+# Who can come to hold a part. An insurer does when a loss is claimed; it collects and settles, and does not dispose.
+HOLDING: Final = (Role.EXPORTER, Role.FACTOR, Role.INSURER)
 
 
 @dataclass(frozen=True, slots=True)

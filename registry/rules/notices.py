@@ -9,7 +9,7 @@ from ..errors import Code, RuleViolation
 from ..notices import notice_of, with_acknowledgement, with_notice
 from ..operations.assignment import AcknowledgeNotice, NotifyDebtor
 from ..operations.governance import Role
-from .judgement import Judgement, Party, Rule, debtor_of, unclosed_receivable
+from .judgement import HOLDING, Judgement, Party, Rule, debtor_of, unclosed_receivable
 
 
 def notify_debtor(judgement: Judgement, operation: NotifyDebtor) -> bytes:
@@ -41,7 +41,7 @@ def acknowledge_notice(judgement: Judgement, operation: AcknowledgeNotice) -> by
 
 
 def _notifying(operation: NotifyDebtor) -> tuple[Party, ...]:
-    return (Party(operation.holder, (Role.EXPORTER, Role.FACTOR)),)
+    return (Party(operation.holder, HOLDING),)
 
 
 def _acknowledging(operation: AcknowledgeNotice) -> tuple[Party, ...]:

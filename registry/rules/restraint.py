@@ -14,7 +14,7 @@ from ..receivable import Receivable
 from ..restraints import Freeze as Order
 from ..restraints import Objection, with_freeze, with_objection, without_freeze, without_objection
 from .disposal import DAY_MS
-from .judgement import Judgement, Party, Rule, known_receivable, unclosed_receivable
+from .judgement import HOLDING, Judgement, Party, Rule, known_receivable, unclosed_receivable
 
 _EMPTY: Final = bytes(ID_BYTES)
 
@@ -118,7 +118,7 @@ def unfreeze(judgement: Judgement, operation: Unfreeze) -> bytes:
     return judgement.store(replace(record, restraints=restraints, changed_height=judgement.height))
 
 
-_ANY_PARTY: Final = (Role.EXPORTER, Role.FACTOR, Role.DEBTOR)
+_ANY_PARTY: Final = (*HOLDING, Role.DEBTOR)
 
 
 def _objecting(operation: RaiseObjection) -> tuple[Party, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 from stdnum.cn import uscc
 
 from registry.block import Block, decode_block, encode_block, make_block
+from registry.covers import policy_use_id
 from registry.entry import (
     Entry,
     EntryBody,
@@ -34,15 +35,19 @@ from registry.member import FOREVER, Member, MemberKey, MemberStatus
 from registry.operations import (
     AcceptAssignment,
     AcknowledgeNotice,
+    AlterCover,
     Assign,
     AssignBlanket,
     AttestEvidence,
+    BindCover,
     CancelReceivable,
+    ClaimCover,
     Confirm,
     ConfirmTacitly,
     CorrectReceivable,
     Crystallise,
     DeclareDefault,
+    EndCover,
     EnforcePledge,
     Freeze,
     LinkExternalRegistration,
@@ -133,6 +138,9 @@ DEBTOR = member_id_of("debtor-1")
 OTHER_DEBTOR = member_id_of("debtor-2")
 BANK = member_id_of("bank")
 COURT = member_id_of("court")
+INSURER = member_id_of("insurer-1")
+INSURER_2 = member_id_of("insurer-2")
+INSURER_FACTOR = member_id_of("insurer-factor")  # under one licence, in one house
 DEBTOR_FACTOR = member_id_of("debtor-factor")  # a core enterprise with a factoring arm under the same licence
 TRADER = member_id_of("trader")  # an exporter that also buys receivables
 SUSPENDED = member_id_of("suspended")  # both an exporter and a factor
@@ -154,6 +162,9 @@ _ROLES: dict[str, tuple[Role, ...]] = {
     OTHER_DEBTOR: (Role.DEBTOR,),
     BANK: (Role.ATTESTER,),
     COURT: (Role.COURT,),
+    INSURER: (Role.INSURER,),
+    INSURER_2: (Role.INSURER,),
+    INSURER_FACTOR: (Role.FACTOR, Role.INSURER),
     DEBTOR_FACTOR: (Role.FACTOR, Role.DEBTOR),
     TRADER: (Role.FACTOR, Role.EXPORTER),
     SUSPENDED: (Role.FACTOR, Role.EXPORTER, Role.DEBTOR),
@@ -240,6 +251,7 @@ class Consortium:
     receivables: dict[bytes, None] = field(default_factory=dict)
     blocks: list[Committed] = field(default_factory=list)
     exposures: Counter[bytes] = field(default_factory=Counter)
+    covered: Counter[bytes] = field(default_factory=Counter)
     serial: int = 0
 
     @property
@@ -347,6 +359,7 @@ class Consortium:
         """The rulebook's invariants over the whole state."""
         due: set[tuple[int, bytes]] = set()
         self.exposures = Counter(dict.fromkeys(self.exposures, 0))
+        self.covered = Counter(dict.fromkeys(self.covered, 0))
         for receivable_id in self.receivables:
             record = self.record(receivable_id)
             check_invariants(record)
@@ -354,11 +367,19 @@ class Consortium:
             due.update((offer.until_ms, receivable_id) for offer in record.reservations)
             due.update((end_ms, receivable_id) for end_ms in record.restraints.ends_ms())
             due.update((end_ms, receivable_id) for end_ms in record.collection.ends_ms())
+            if record.default is None:
+                due.update((cover.until_ms, receivable_id) for cover in record.covers)
+            for cover in record.covers:
+                self.covered[policy_use_id(cover.insurer, cover.policy, record.currency)] += cover.amount
             for member_id, amount in exposures_of(record).items():
                 self.exposures[exposure_id(member_id, record.debtor_reference, record.currency)] += amount
         assert set(self.state.due(2**62, 2**31)) == due
         for key, amount in self.exposures.items():
             assert stored_value(self.state, Namespace.EXPOSURE, key) == (amount or None)
+        for key, amount in self.covered.items():
+            use = stored_value(self.state, Namespace.COVERAGE, key)
+            assert (use.covered if use else 0) == amount
+            assert use is None or use.covered + use.claimed <= use.limit
         for key_hash, stored in self.state.stored_values().items():
             assert len(key_hash) == 32
             assert stored
@@ -515,6 +536,14 @@ def _parties_of(operation: Operation) -> tuple[str, ...]:
             return (reporter,)
         case DeclareDefault(holder=holder):
             return (holder,)
+        case BindCover(insurer=insurer, insured=insured):
+            return (insurer, insured)
+        case AlterCover(insurer=insurer, insured=insured, consenting=consenting):
+            return (insurer, insured, *(() if consenting is None else (consenting,)))
+        case EndCover(insured=insured, consenting=consenting):
+            return (insured, *(() if consenting is None else (consenting,)))
+        case ClaimCover(insurer=insurer, insured=insured, consenting=consenting):
+            return (insurer, insured, *consenting)
         case RaiseObjection(objector=objector) | WithdrawObjection(objector=objector, court=None):
             return (objector,)
         case WithdrawObjection(court=str(court)) | Freeze(court=court) | Unfreeze(court=court):

@@ -23,6 +23,7 @@ import pytest
 from registry.access_token import check_token_signature, decode_token, make_token
 from registry.block import decode_block, decode_header, encode_block
 from registry.codec import pack, unpack
+from registry.covers import policy_use_id
 from registry.entry import Mode, decode_entry
 from registry.errors import MalformedEntry
 from registry.exposure import exposure_id, risk_assets_id
@@ -51,6 +52,7 @@ from tests.registry.consortium import (
     FACTOR_1,
     FACTOR_2,
     FINGERPRINT_KEY,
+    INSURER,
     OPEN_POLICY,
     START_DAY,
     START_MS,
@@ -69,6 +71,8 @@ from tests.registry.consortium import (
     resolution,
     settlement,
 )
+from tests.registry.cover_examples import POLICY as INSURANCE
+from tests.registry.cover_examples import insure
 from tests.registry.existence_examples import come_into_being
 from tests.registry.governance_examples import CONTROLLER, govern
 
@@ -169,6 +173,7 @@ def chain() -> Consortium:
     )
     come_into_being(consortium)
     collect(consortium)
+    insure(consortium)
     govern(consortium)
     return consortium
 
@@ -246,6 +251,7 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
         Namespace.QUOTA: EXPORTER.encode(),
         Namespace.BLANKET: TRADER.encode(),
         Namespace.PAYMENT: bank_reference,
+        Namespace.COVERAGE: policy_use_id(INSURER, INSURANCE, "USD"),
     }
     for namespace, identifier in identifiers.items():
         key_hash = state_key(namespace, identifier)
@@ -419,7 +425,7 @@ def test_receipts(vectors: dict[str, Any]) -> None:
             decoded = decode_receipt(bytes.fromhex(receipt))
             assert [result.code.value for result in decoded.results] == codes[-len(read[6]) :]
     refused = [code for code in codes if code != "OK"]
-    early = ["NO_DEFAULT", "NOT_DUE", "NOT_INDIRECT"]
+    early = ["NO_DEFAULT", "NOT_DUE", "NOT_INDIRECT", "NO_DEFAULT"]
     assert refused == ["DUPLICATE_PLEDGE", "EMPTY_ASSIGNMENT", "DUPLICATE_RECEIVABLE", "TOO_EARLY", *early]
 
 
@@ -433,6 +439,7 @@ _PRIVATE = {
     Namespace.TRADE,
     Namespace.QUOTA,
     Namespace.PAYMENT,
+    Namespace.COVERAGE,
 }
 
 
