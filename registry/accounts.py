@@ -61,6 +61,11 @@ def with_account(collection: Collection, account: Account, time_ms: int) -> Coll
     return at_time(replace(collection, pending=account), time_ms)
 
 
+def without_pending(collection: Collection) -> Collection:
+    """The collection when nobody waits for another account any more."""
+    return replace(collection, pending=None)
+
+
 def at_time(collection: Collection, time_ms: int) -> Collection:
     """The collection at block time `time_ms`: an account whose cooling-off is over takes effect."""
     pending = collection.pending

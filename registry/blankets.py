@@ -32,6 +32,10 @@ class Blanket:
     def takes(self, debtor_reference: bytes, time_ms: int) -> bool:
         return self.debtor_reference in (None, debtor_reference) and self.from_ms <= time_ms < self.until_ms
 
+    def meets(self, debtor_reference: bytes, time_ms: int) -> bool:
+        """Whether it takes, now or later, what is registered against this debtor."""
+        return self.debtor_reference in (None, debtor_reference) and time_ms < self.until_ms
+
     def overlaps(self, debtor_reference: bytes | None, from_ms: int, until_ms: int) -> bool:
         same_debtor = (
             None in (self.debtor_reference, debtor_reference) or self.debtor_reference == debtor_reference

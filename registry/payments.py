@@ -16,6 +16,7 @@ from .errors import Reference
 from .liens import fit_liens, junior_of
 from .operations.fields import AMOUNT, MEMBER_ID, RECEIVABLE_ID
 from .receivable import CONFIRMED, LIEN, REFERENCE, Lien, Part, Receivable
+from .terms import has_recourse
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def without_payment(record: Receivable, payment: Payment, time_ms: int, place: R
     disputed = min(amount, record.disputed_share(payment.holder) + payment.disputed)
     held = record.part_of(payment.holder)
     if held is None:
-        part = Part(payment.holder, amount, disputed, with_recourse=False, since=place)
+        part = Part(payment.holder, amount, disputed, has_recourse(record.terms, payment.holder), place)
         parts = (*record.parts, part)
     else:
         part = replace(held, amount=amount, disputed=disputed)

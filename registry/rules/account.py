@@ -18,6 +18,7 @@ from .judgement import (
     Judgement,
     Party,
     Rule,
+    entitled_members,
     held_part,
     known_receivable,
     live_receivable,
@@ -48,12 +49,6 @@ def set_collection_account(judgement: Judgement, operation: SetCollectionAccount
     account = Account(operation.account, from_ms, judgement.place(record.receivable_id))
     collection = with_account(record.collection, account, judgement.time_ms)
     return judgement.store(replace(record, collection=collection, changed_height=judgement.height))
-
-
-def entitled_members(record: Receivable) -> frozenset[str]:
-    """Holders of a part and of a lien: letter H of the rulebook."""
-    holders = frozenset(part.holder for part in record.parts if part.amount)
-    return holders | frozenset(lien.pledgee for lien in record.liens)
 
 
 def report_indirect_payment(judgement: Judgement, operation: ReportIndirectPayment) -> bytes:

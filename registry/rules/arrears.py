@@ -14,9 +14,17 @@ from ..operations.governance import Role
 from ..payments import without_payment
 from ..receivable import Phase, Receivable
 from ..state import Namespace
-from .account import entitled_members
 from .disposal import DAY_MS
-from .judgement import HOLDING, Judgement, Party, Rule, closed, known_receivable, live_receivable
+from .judgement import (
+    HOLDING,
+    Judgement,
+    Party,
+    Rule,
+    closed,
+    entitled_members,
+    known_receivable,
+    live_receivable,
+)
 from .papers import reclaim_fingerprints
 
 

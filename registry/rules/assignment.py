@@ -46,6 +46,7 @@ def _assigned(judgement: Judgement, record: Receivable, operation: Assign) -> Re
     unrestrained(record)
     positive(operation.amount)
     _check_holder(record, operation.assignor)
+    blankets.not_promised(judgement, record, operation.assignor, operation.assignee)
     _check_free(
         judgement,
         record,
@@ -184,6 +185,7 @@ def offer_assignment(judgement: Judgement, operation: OfferAssignment) -> bytes:
             Code.TERM,
             f"an offer runs for at most {judgement.policy.offer_max_hours} hours from its block's time",
         )
+    blankets.not_promised(judgement, record, operation.assignor, operation.assignee)
     # Whether it takes a future receivable is for the factor to say when it accepts.
     _check_free(judgement, record, operation.assignor, operation.amount, future_consented=True)
     barred = bar_on(record.terms, operation.assignor)

@@ -7,7 +7,7 @@ from typing import Final
 
 from .. import limits
 from ..attestations import Attestation, latest_of
-from ..errors import Code, Reason, Reference, RuleViolation
+from ..errors import Code, Reason, RuleViolation
 from ..fingerprints import Delivery
 from ..operations.attestation import AttestEvidence
 from ..operations.existence import EvidenceKind
@@ -20,7 +20,7 @@ from .judgement import Judgement, Party, Rule, unclosed_receivable
 def attest_evidence(judgement: Judgement, operation: AttestEvidence) -> bytes:
     """The paper is on record as seen, with its quantity; or as void, which makes the receivable ineligible.
 
-    Order: accreditation, paper, an earlier attestation, quantity. Source: RULEBOOK, "Fingerprints" (delivery).
+    Order: accreditation, stake, paper, an earlier attestation, quantity. Source: RULEBOOK, "Fingerprints" (delivery).
     """
     record = unclosed_receivable(judgement, operation.receivable)
     attester = judgement.state.member(operation.attester)
@@ -28,6 +28,12 @@ def attest_evidence(judgement: Judgement, operation: AttestEvidence) -> bytes:
         raise RuleViolation(
             Code.NOT_PERMITTED,
             f"{operation.attester} is not accredited for evidence of kind {operation.kind.name.lower()}",
+            collided_with=record.place,
+        )
+    if operation.attester in record.parties() or attester.debtor_reference == record.debtor_reference:
+        raise RuleViolation(
+            Code.NOT_PERMITTED,
+            f"{operation.attester} is a party and would attest for itself",
             collided_with=record.place,
         )
     delivery = _delivery(record, operation)
@@ -50,7 +56,7 @@ def attest_evidence(judgement: Judgement, operation: AttestEvidence) -> bytes:
         )
     place = judgement.place(record.receivable_id)
     if delivery is not None and not operation.voided:
-        _use_delivery(judgement, delivery, operation.quantity, place)
+        _use_delivery(judgement, record, delivery, operation.quantity)
     attestation = Attestation(
         operation.kind, operation.paper, operation.attester, operation.quantity, operation.voided, place
     )
@@ -72,13 +78,14 @@ def _papers(record: Receivable, kind: EvidenceKind) -> tuple[bytes, ...]:
     return (*papers, fiscal) if kind is EvidenceKind.TAX and fiscal is not None else papers
 
 
-def _use_delivery(judgement: Judgement, delivery: Delivery, quantity: int, place: Reference) -> None:
+def _use_delivery(judgement: Judgement, record: Receivable, delivery: Delivery, quantity: int) -> None:
     """Consume the attested quantity once: by this receivable, beside those for which it was attested before."""
+    place = judgement.place(record.receivable_id)
     if delivery.quantity > quantity:
         raise RuleViolation(
             Code.QUANTITY_EXCEEDED,
             f"{delivery.quantity} of this delivery are claimed, the document holds {quantity}",
-            collided_with=place,
+            collided_with=record.place,
             reasons=(Reason("attested", quantity),),
         )
     use: DeliveryUse = judgement.state.get(Namespace.DELIVERY, delivery.fingerprint)

@@ -16,17 +16,27 @@ from ..parts import after_payment
 from ..receivable import CONFIRMED, Receivable
 from ..state import Namespace
 from .disposal import DAY_MS
-from .judgement import HOLDING, Judgement, Party, Rule, live_receivable, not_rejected, positive
+from .judgement import (
+    HOLDING,
+    Judgement,
+    Party,
+    Rule,
+    live_receivable,
+    not_rejected,
+    positive,
+    unrestrained,
+)
 from .papers import check_fingerprints, check_schedule, check_tenor, claim_fingerprints, return_deliveries
 
 
 def record_credit_note(judgement: Judgement, operation: RecordCreditNote) -> bytes:
     """Less is owed: `diluted` grows and the named parts shrink, with the liens that no longer fit.
 
-    Order: rejection, exporter, amounts, credit note unused, what is outstanding, then each share: consent of its holder, what it
+    Order: restraint, rejection, exporter, amounts, credit note unused, what is outstanding, then each share: consent of its holder, what it
     holds, consent of the lienholders. The debtor does not sign, so a dispute of it stays as far as there is value under it.
     """
     record = live_receivable(judgement, operation.receivable)
+    unrestrained(record)
     not_rejected(record)
     _exporter_of(record, operation.exporter)
     for share in operation.shares:

@@ -11,6 +11,7 @@ from ..errors import Code, Reference, RuleViolation
 from ..member import MemberStatus
 from ..offers import Reservation
 from ..policy import ConfirmationPolicy, Policy
+from ..pooled import Pooled
 from ..receivable import Disposal, FreeAmount, Lien, Part, Receivable, free_amount
 from ..state import Namespace
 from ..terms import Terms
@@ -18,6 +19,8 @@ from .judgement import Judgement, similar_key
 from .relationships import check_concentration, check_related, flag_cycle
 
 DAY_MS: Final = 86_400_000
+# What stands in the way of a disposal.
+Claim = Lien | Reservation | Disposal | Pooled
 
 
 def free_of(
@@ -31,10 +34,11 @@ def free_of(
 
 def earlier_claim(
     record: Receivable, holder: str, amount: int, *, future_consented: bool = False
-) -> Lien | Reservation | Disposal | None:
-    """What already covers the amount, not free, that `holder` wants to dispose of: its first lien if the amount would be
-    free without liens, its first open offer if it would be free without offers, whichever of them was first if it takes both
-    away to free it, its latest assignment if it would be free without that too.
+) -> Claim | None:
+    """What already covers the amount, not free, that `holder` wants to dispose of: the pool that its part stands in if the
+    amount would be free without it, its first lien if the amount would be free without liens, its first open offer if it would be
+    free without offers, whichever of them was first if it takes both away to free it, its latest assignment if it would be free
+    without that too.
 
     None when the value would not be there even without the claims of other parties, or the receivable is closed.
     """
@@ -42,7 +46,14 @@ def earlier_claim(
         return None
     undisputed = record.amount_of(holder) - record.disputed_share(holder)
     if amount <= undisputed:
-        return _first_encumbrance(record, holder, undisputed - amount)
+        spare = undisputed - amount
+        if (
+            record.pool is not None
+            and holder == record.exporter
+            and record.pledged_by(holder) + record.reserved_by(holder) <= spare
+        ):
+            return record.pool
+        return _first_encumbrance(record, holder, spare)
     disposal = record.disposed_by(holder)
     if disposal is None or amount > min(undisputed + disposal.amount, record.outstanding):
         return None
@@ -66,10 +77,10 @@ def _order(place: Reference) -> tuple[int, int, int]:
     return place.height, place.entry_index, place.operation_index
 
 
-def place_of(claim: Lien | Reservation | Disposal | None) -> Reference | None:
+def place_of(claim: Claim | None) -> Reference | None:
     """Where on the chain the claim was made."""
     match claim:
-        case Lien(place=place) | Reservation(place=place) | Disposal(latest=place):
+        case Lien(place=place) | Reservation(place=place) | Pooled(place=place) | Disposal(latest=place):
             return place
         case None:
             return None
@@ -85,17 +96,34 @@ def confirmed_for(policy: Policy, record: Receivable, holder: str) -> int:
     """
     required = policy.require_confirmation
     confirmed = record.confirmation.amount
-    relied_on = sum(_relied_on(required, record, part) for part in record.parts)
+    leaned = relied_on(policy, record)
     if holder != record.exporter and required.covers_assignment():
         # What lies with an assignee was counted when it was assigned, and is not counted again when it moves on.
-        return confirmed if relied_on <= confirmed else 0
-    return max(0, confirmed - relied_on)
+        return confirmed if leaned <= confirmed else 0
+    return max(0, confirmed - leaned)
+
+
+def relied_on(policy: Policy, record: Receivable) -> int:
+    """How much was disposed of in a way for which the policy asks that the debtor has confirmed it."""
+    return sum(_relied_on(policy.require_confirmation, record, part) for part in record.parts)
 
 
 def _relied_on(required: ConfirmationPolicy, record: Receivable, part: Part) -> int:
     if required.covers_assignment() and part.holder != record.exporter:
         return part.amount
     return record.pledged_by(part.holder) if required.covers_pledge() else 0
+
+
+def check_listed(judgement: Judgement, taker: str) -> None:
+    """Where the policy says so, only a factor in good standing takes anything: by assignment, pledge, blanket or pool.
+
+    What it has stays its own when it is struck off the list. Source: notice No. 205 of 2019 (management by lists).
+    """
+    member = judgement.state.member(taker)
+    if judgement.policy.whitelisted_factors_only and (member is None or not member.whitelisted):
+        raise RuleViolation(
+            Code.NOT_WHITELISTED, f"{taker} is not on the supervisor's list of factors in good standing"
+        )
 
 
 def check_policy(
@@ -109,10 +137,11 @@ def check_policy(
     holder: str,
     amount: int,
 ) -> None:
-    """Past due, related party, concentration, bar of onward assignment, papers and suspicions, in this order.
+    """The taker's listing, past due, related party, concentration, bar of onward assignment, papers and suspicions, in this order.
 
-    `holder` disposes of `amount`; `barred`: the terms that forbid this disposal, if any do. A circle is flagged.
+    `holder` disposes of `amount`; `barred`: the terms that forbid this disposal, if any do.
     """
+    check_listed(judgement, taker)
     if not judgement.policy.dispose_past_due and judgement.time_ms // DAY_MS > record.due_date:
         raise RuleViolation(Code.PAST_DUE, "the due date has passed", collided_with=record.place)
     check_related(judgement, record, holder, taker, amount)
@@ -123,6 +152,13 @@ def check_policy(
             f"{barred.assignee} took its part from {barred.assignor} and may not assign it onward",
             collided_with=barred.latest,
         )
+    check_papers(judgement, record, verified_fingerprints, acknowledged)
+
+
+def check_papers(
+    judgement: Judgement, record: Receivable, verified_fingerprints: bytes, acknowledged: tuple[bytes, ...]
+) -> None:
+    """The taker has seen the papers of the registration, and every receivable that looks like it. A circle is flagged."""
     if verified_fingerprints != record.fingerprints.digest():
         raise RuleViolation(
             Code.FINGERPRINT_MISMATCH,

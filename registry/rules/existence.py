@@ -169,6 +169,9 @@ def resolve_dispute(judgement: Judgement, operation: ResolveDispute) -> bytes:
                 Code.MISSING_SIGNATURE, "neither debtor nor court has signed", collided_with=record.place
             )
         debtor_of(judgement, record, operation.debtor)
+        if operation.dilution:
+            # Debtor and holder together could make what a court has frozen vanish.
+            unrestrained(record)
     diluted = sum(share.amount for share in operation.dilution)
     positive(operation.freed + diluted)
     if operation.freed + diluted > record.disputed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from ..accounts import without_pending
 from ..errors import Code, Reason, RuleViolation
 from ..future import FutureTerms, served_first, split_liens
 from ..identifiers import receivable_id
@@ -107,7 +108,7 @@ def crystallise(judgement: Judgement, operation: Crystallise) -> bytes:
     judgement.store(left)
     if not arisen.liens and all(part.holder == record.exporter for part in arisen.parts):
         # Nobody was there first, so a blanket assignment covers it as it would any registration.
-        arisen = attached(judgement, arisen)
+        arisen = attached(judgement, replace(arisen, collection=without_pending(arisen.collection)))
     return judgement.store(arisen)
 
 
@@ -119,12 +120,16 @@ def _check_parties(judgement: Judgement, record: Receivable, operation: Crystall
     witness = judgement.state.member(operation.witness)
     if witness is not None and witness.debtor_reference == record.debtor_reference:
         return
-    if witness is None or not (
-        Role.ATTESTER in witness.roles and any(kind in witness.accredited for kind in _DELIVERY_KINDS)
+    if (
+        witness is None
+        or not (
+            Role.ATTESTER in witness.roles and any(kind in witness.accredited for kind in _DELIVERY_KINDS)
+        )
+        or operation.witness in record.parties()
     ):
         raise RuleViolation(
             Code.NOT_PERMITTED,
-            f"{operation.witness} is neither the debtor nor accredited for deliveries",
+            f"{operation.witness} is neither the debtor nor accredited for deliveries, or is a party",
             collided_with=record.place,
         )
 

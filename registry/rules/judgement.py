@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from ..accounts import without_pending
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..operations.governance import Role
 from ..policy import Policy
@@ -53,8 +54,28 @@ class Judgement:
     def store(self, record: Receivable) -> bytes:
         """Write a changed record back; returns its id, the subject of the result."""
         # Whatever the operation was, an offer must not outlive the value that it was made of.
-        self.state.put(Namespace.RECEIVABLE, record.receivable_id, with_fitting_claims(record))
+        record = with_fitting_claims(_as_agreed(self.state.receivable(record.receivable_id), record))
+        self.state.put(Namespace.RECEIVABLE, record.receivable_id, record)
         return record.receivable_id
+
+
+def _as_agreed(before: Receivable | None, after: Receivable) -> Receivable:
+    """The record without an account that waits, when somebody has come in who was not asked about it.
+
+    Otherwise an exporter could name its own account and assign right after: the account would come into effect by itself.
+    """
+    pending = after.collection.pending
+    if before is None or pending is None or pending != before.collection.pending:
+        return after
+    if entitled_members(after) <= entitled_members(before):
+        return after
+    return replace(after, collection=without_pending(after.collection))
+
+
+def entitled_members(record: Receivable) -> frozenset[str]:
+    """Holders of a part and of a lien: letter H of the rulebook."""
+    holders = frozenset(part.holder for part in record.parts if part.amount)
+    return holders | frozenset(lien.pledgee for lien in record.liens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,12 @@ def raise_objection(judgement: Judgement, operation: RaiseObjection) -> bytes:
             Code.ABUSE, f"{operation.objector} has no interest in it on record", collided_with=record.place
         )
     earlier = record.restraints.objection_of(operation.objector)
-    if operation.case_number == "" or operation.statement == _EMPTY:
+    if (
+        operation.case_number is not None and not operation.case_number.strip()
+    ) or operation.statement == _EMPTY:
         raise RuleViolation(Code.ABUSE, "a claim or its case number is empty", collided_with=record.place)
     if earlier is not None and (
-        operation.case_number is None or operation.case_number == earlier.case_number
+        operation.case_number is None or _same_case(operation.case_number, earlier.case_number)
     ):
         raise RuleViolation(
             Code.ABUSE,
@@ -59,6 +61,11 @@ def raise_objection(judgement: Judgement, operation: RaiseObjection) -> bytes:
     return judgement.store(replace(record, restraints=restraints, changed_height=judgement.height))
 
 
+def _same_case(left: str, right: str | None) -> bool:
+    # A space more or less is no other case.
+    return right is not None and "".join(left.split()) == "".join(right.split())
+
+
 def has_interest(judgement: Judgement, record: Receivable, member_id: str) -> bool:
     """Exporter, debtor, present or past holder, lienholder, or a factor that the exporter has given a blanket.
 
@@ -68,8 +75,9 @@ def has_interest(judgement: Judgement, record: Receivable, member_id: str) -> bo
     lienholders = {lien.pledgee for lien in (*record.liens, *record.lapsed)}
     if member_id == record.exporter or member_id in holders | lienholders:
         return True
-    if any(blanket.assignee == member_id for blanket in judgement.state.blankets(record.exporter)):
-        return True
+    for blanket in judgement.state.blankets(record.exporter):
+        if blanket.assignee == member_id and blanket.meets(record.debtor_reference, judgement.time_ms):
+            return True
     member = judgement.state.member(member_id)
     return member is not None and member.debtor_reference == record.debtor_reference
 

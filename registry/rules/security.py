@@ -13,7 +13,7 @@ from ..operations.governance import Role
 from ..operations.security import EnforcePledge, Pledge, ReleasePledge, RenewPledge
 from ..receivable import Lien, Receivable
 from .assignment import after_move
-from .disposal import check_policy, confirmed_for, earlier_claim, free_of, place_of
+from .disposal import check_policy, confirmed_for, earlier_claim, free_of, place_of, relied_on
 from .judgement import (
     Judgement,
     Party,
@@ -47,7 +47,7 @@ def pledge(judgement: Judgement, operation: Pledge) -> bytes:
     if operation.junior_to is None:
         _check_value(judgement, record, operation)
     else:
-        _check_senior(record, operation)
+        _check_senior(judgement, record, operation)
     check_policy(
         judgement,
         record,
@@ -106,7 +106,7 @@ def _check_value(judgement: Judgement, record: Receivable, operation: Pledge) ->
             )
 
 
-def _check_senior(record: Receivable, operation: Pledge) -> None:
+def _check_senior(judgement: Judgement, record: Receivable, operation: Pledge) -> None:
     junior = operation.junior_to
     assert junior is not None
     senior = record.lien(junior.senior_lien)
@@ -136,6 +136,15 @@ def _check_senior(record: Receivable, operation: Pledge) -> None:
             f"a junior pledge is at most as large as the senior one, {senior.amount}",
             collided_with=senior.place,
             reasons=(Reason("pledged", senior.amount),),
+        )
+    leaned = relied_on(judgement.policy, record)
+    if judgement.policy.require_confirmation.covers_pledge() and leaned > record.confirmation.amount:
+        # It leans on the same confirmation as the senior one, which came before the policy asked for any.
+        raise RuleViolation(
+            Code.EMPTY_PLEDGE,
+            f"the debtor has confirmed {record.confirmation.amount}, and {leaned} is assigned or pledged",
+            collided_with=record.place,
+            reasons=(Reason("confirmed", record.confirmation.amount),),
         )
 
 

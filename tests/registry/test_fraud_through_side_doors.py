@@ -1,0 +1,319 @@
+"""Ways round a rule that its own refusals do not close: through another phase, another operation, another hat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from registry.accounts import Account
+from registry.errors import Code
+from registry.operations import Pledge
+from registry.operations.governance import Role
+from registry.operations.security import Junior
+from registry.policy import ConfirmationPolicy
+from registry.receivable import Phase
+from registry.state import SINGLETON, Namespace
+from tests.registry.assignment_examples import HOUR_MS, acceptance, blanket, giving_back, offer, offered
+from tests.registry.collection_examples import (
+    ACCOUNT,
+    account,
+    enforcement,
+    frozen,
+    objection,
+    overdue,
+    pledged,
+)
+from tests.registry.collection_examples import reversal as called_back
+from tests.registry.consortium import (
+    BANK,
+    DAY_MS,
+    DEBTOR,
+    EXPORTER,
+    FACTOR_1,
+    FACTOR_2,
+    FACTOR_3,
+    OPEN_POLICY,
+    OTHER_DEBTOR_REFERENCE,
+    Consortium,
+    confirmation,
+    dispute,
+    payment,
+    resolution,
+)
+from tests.registry.existence_examples import (
+    ALL_KINDS,
+    accredit,
+    arising,
+    attestation,
+    contract,
+    credit,
+    red_letter,
+)
+
+COOLED_MS = 73 * HOUR_MS
+
+
+def future_of(consortium: Consortium) -> bytes:
+    receipt = consortium.do(contract())
+    assert receipt.results[0].code is Code.OK
+    return receipt.results[0].subject
+
+
+# --- a blanket, and a contract that is assigned ahead of its invoices
+
+
+@pytest.mark.parametrize("blanket_first", [True, False])
+def test_a_contract_is_not_assigned_from_under_a_blanket(consortium: Consortium, blanket_first: bool) -> None:
+    if blanket_first:
+        consortium.do(blanket(consortium))
+    future = future_of(consortium)
+    if not blanket_first:
+        consortium.do(blanket(consortium))
+    promised = consortium.working().blankets(EXPORTER)[0]
+    taken = consortium.assignment(future, 10_000, FACTOR_2, future_consented=True)
+    result = consortium.result(taken)
+    assert (result.code, result.collided_with) == (Code.BLANKET_CONFLICT, promised.place)
+    assert consortium.code(offer(consortium, future, 10_000, FACTOR_2)) is Code.BLANKET_CONFLICT
+    # To the factor whose it will be it can go at once.
+    assert consortium.code(replace(taken, assignee=FACTOR_1)) is Code.OK
+
+
+def test_an_offer_of_a_contract_is_not_accepted_once_a_blanket_is_agreed(consortium: Consortium) -> None:
+    future = future_of(consortium)
+    open_offer = offered(consortium, future, 10_000, FACTOR_2)
+    consortium.do(blanket(consortium))
+    taking = acceptance(consortium.record(future), open_offer, future_consented=True)
+    assert consortium.code(taking) is Code.BLANKET_CONFLICT
+
+
+def test_a_blanket_for_another_debtor_holds_up_no_contract(
+    consortium: Consortium,
+) -> None:
+    consortium.do(blanket(consortium, debtor_reference=OTHER_DEBTOR_REFERENCE))
+    future = future_of(consortium)
+    taken = consortium.assignment(future, 10_000, FACTOR_2, future_consented=True)
+    assert consortium.code(taken) is Code.OK
+
+
+def test_who_took_a_contract_before_the_blanket_passes_it_on(consortium: Consortium) -> None:
+    future = future_of(consortium)
+    consortium.do(consortium.assignment(future, 10_000, FACTOR_2, future_consented=True))
+    consortium.do(blanket(consortium))
+    onward = consortium.assignment(future, 10_000, FACTOR_3, assignor=FACTOR_2, future_consented=True)
+    assert consortium.code(onward) is Code.OK
+
+
+# --- an account that waits while the receivable changes hands
+
+
+def waiting(consortium: Consortium, receivable: bytes) -> Account | None:
+    return consortium.record(receivable).collection.pending
+
+
+def test_an_account_named_just_before_an_assignment_does_not_come_into_effect(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(account(receivable))
+    assert waiting(consortium, receivable) is not None
+    consortium.do(consortium.assignment(receivable, 1))
+    consortium.pass_time(consortium.now_ms + COOLED_MS)
+    assert consortium.record(receivable).collection.account is None
+
+
+def test_nor_one_named_just_before_a_pledge(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(account(receivable))
+    lien = pledged(consortium, receivable, 1)
+    assert waiting(consortium, receivable) is None
+    # Whoever it was agreed with stays bound by it, whatever else happens.
+    consortium.do(account(receivable, (EXPORTER, FACTOR_1)))
+    overdue(consortium, receivable)
+    consortium.do(account(receivable, (EXPORTER, FACTOR_1)))
+    consortium.do(enforcement(receivable, lien))
+    assert waiting(consortium, receivable) is not None
+
+
+def test_nor_one_named_while_a_payee_was_paid_that_is_owed_again(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.assignment(receivable, 4_000))
+    paid = payment(receivable, 4_000, holder=FACTOR_1, reference="P")
+    consortium.do(paid)
+    consortium.do(account(receivable))
+    consortium.do(called_back(receivable, paid.bank_reference, FACTOR_1))
+    assert waiting(consortium, receivable) is None
+
+
+def test_nor_one_of_a_factor_that_gives_the_receivable_back(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.assignment(receivable, with_recourse=True))
+    consortium.do(dispute(receivable, 10_000))
+    consortium.do(account(receivable, (FACTOR_1,)))
+    consortium.do(giving_back(receivable))
+    assert waiting(consortium, receivable) is None
+
+
+def test_nor_one_of_the_contract_when_a_blanket_takes_what_arises(consortium: Consortium) -> None:
+    future = future_of(consortium)
+    consortium.do(account(future))
+    consortium.do(blanket(consortium))
+    arisen = consortium.do(arising(future)).results[0].subject
+    assert consortium.record(arisen).amount_of(FACTOR_1) == 4_000
+    assert waiting(consortium, arisen) is None
+    assert waiting(consortium, future) is not None
+
+
+def test_an_account_that_its_holders_agreed_waits_on_while_parts_move_between_them(
+    consortium: Consortium,
+) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.assignment(receivable, 4_000))
+    consortium.do(account(receivable, (EXPORTER, FACTOR_1)))
+    consortium.do(consortium.assignment(receivable, 6_000))
+    consortium.pass_time(consortium.now_ms + COOLED_MS)
+    current = consortium.record(receivable).collection.account
+    assert current is not None
+    assert current.commitment == ACCOUNT
+
+
+# --- value that vanishes from under a restraint
+
+
+@pytest.mark.parametrize("code", [Code.FROZEN, Code.OBJECTED])
+def test_what_is_restrained_is_neither_credited_nor_diluted_by_agreement(
+    consortium: Consortium, code: Code
+) -> None:
+    receivable = consortium.registered()
+    consortium.do(dispute(receivable, 10_000))
+    consortium.do(frozen(receivable) if code is Code.FROZEN else objection(receivable, by=DEBTOR))
+    assert consortium.code(credit(receivable, (EXPORTER, 10_000))) is code
+    assert consortium.code(resolution(receivable, dilution=[(EXPORTER, 10_000)])) is code
+    assert consortium.record(receivable).outstanding == 10_000
+    # What only ends the dispute takes nothing away.
+    assert consortium.code(resolution(receivable, freed=10_000)) is Code.OK
+
+
+def test_a_court_dilutes_what_it_has_frozen(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(dispute(receivable, 4_000))
+    consortium.do(frozen(receivable))
+    decided = replace(
+        resolution(receivable, dilution=[(EXPORTER, 4_000)], holders=()),
+        debtor=None,
+        court=frozen(receivable).court,
+    )
+    assert consortium.code(decided) is Code.OK
+    assert consortium.record(receivable).outstanding == 6_000
+
+
+# --- objections
+
+
+@pytest.mark.parametrize("case_number", ["", " "])
+def test_a_blank_case_number_does_not_make_an_objection_last(
+    consortium: Consortium, case_number: str
+) -> None:
+    receivable = consortium.registered()
+    assert consortium.code(objection(receivable, by=DEBTOR, case_number=case_number)) is Code.ABUSE
+
+
+def test_the_same_case_with_another_space_is_no_new_case(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(objection(receivable, by=DEBTOR, case_number="(2024) 1"))
+    assert consortium.code(objection(receivable, by=DEBTOR, case_number="(2024)1 ")) is Code.ABUSE
+    assert consortium.code(objection(receivable, by=DEBTOR, case_number="(2024)2")) is Code.OK
+
+
+def test_a_blanket_over_other_debtors_is_no_interest(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(blanket(consortium, FACTOR_3, debtor_reference=OTHER_DEBTOR_REFERENCE))
+    assert consortium.code(objection(receivable, by=FACTOR_3)) is Code.ABUSE
+
+
+def test_a_blanket_that_is_over_is_no_interest(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    agreed = blanket(consortium, FACTOR_3, until_ms=consortium.now_ms + DAY_MS)
+    consortium.do(agreed)
+    last = {"time_ms": agreed.until_ms - 1, "valid_until_ms": agreed.until_ms}
+    over = {"time_ms": agreed.until_ms, "valid_until_ms": agreed.until_ms}
+    consortium.pass_time(agreed.until_ms - 2)
+    assert consortium.code(objection(receivable, by=FACTOR_3), **last) is Code.OK
+    assert consortium.code(objection(receivable, by=FACTOR_3, case_number="1"), **over) is Code.ABUSE
+
+
+# --- a junior pledge on value that was never confirmed
+
+
+def policy_from_now_on(consortium: Consortium, required: ConfirmationPolicy) -> None:
+    state = consortium.working()
+    state.put(Namespace.POLICY, SINGLETON, replace(OPEN_POLICY, require_confirmation=required))
+    consortium.state.apply(state.finish()[0])
+
+
+def behind(consortium: Consortium, receivable: bytes, amount: int = 4_000) -> Pledge:
+    senior = consortium.record(receivable).liens[0]
+    return consortium.pledging(receivable, amount, FACTOR_2, junior_to=Junior(senior.lien_id, senior.pledgee))
+
+
+def test_a_junior_pledge_needs_the_confirmation_that_its_senior_did_without(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    pledged(consortium, receivable, 5_000)
+    policy_from_now_on(consortium, ConfirmationPolicy.FOR_PLEDGE)
+    assert consortium.code(behind(consortium, receivable)) is Code.EMPTY_PLEDGE
+    consortium.do(confirmation(receivable, 4_999))
+    assert consortium.code(behind(consortium, receivable)) is Code.EMPTY_PLEDGE
+    consortium.do(confirmation(receivable, 5_000))
+    assert consortium.code(behind(consortium, receivable)) is Code.OK
+
+
+# --- attesters with a stake
+
+
+def test_an_exporter_that_attests_too_does_not_attest_its_own_papers(consortium: Consortium) -> None:
+    consortium.change_member(EXPORTER, roles=(Role.EXPORTER, Role.ATTESTER), accredited=ALL_KINDS)
+    receivable = consortium.registered(deliveries=[("BL-1", 5, 10)])
+    assert consortium.code(attestation(consortium, receivable, attester=EXPORTER)) is Code.NOT_PERMITTED
+
+
+def test_nor_does_a_lienholder_void_those_that_stand_in_its_way(consortium: Consortium) -> None:
+    consortium.change_member(FACTOR_1, roles=(Role.FACTOR, Role.ATTESTER), accredited=ALL_KINDS)
+    receivable = consortium.registered()
+    assert consortium.code(red_letter(consortium, receivable, attester=FACTOR_1)) is Code.OK
+    other = consortium.registered()
+    pledged(consortium, other, 1)
+    assert consortium.code(red_letter(consortium, other, attester=FACTOR_1)) is Code.NOT_PERMITTED
+
+
+def test_who_holds_a_contract_is_no_witness_of_its_deliveries(consortium: Consortium) -> None:
+    consortium.change_member(FACTOR_1, roles=(Role.FACTOR, Role.ATTESTER), accredited=ALL_KINDS)
+    accredit(consortium)
+    future = future_of(consortium)
+    consortium.do(consortium.assignment(future, 10_000, FACTOR_1, future_consented=True))
+    assert consortium.code(arising(future, witness=FACTOR_1)) is Code.NOT_PERMITTED
+    assert consortium.code(arising(future, witness=BANK)) is Code.OK
+    assert consortium.record(future).phase is Phase.FUTURE
+
+
+def test_more_claimed_than_a_document_holds_collides_with_the_registration(consortium: Consortium) -> None:
+    accredit(consortium)
+    receivable = consortium.registered(deliveries=[("BL-1", 5, 10)])
+    result = consortium.result(attestation(consortium, receivable, quantity=4))
+    assert (result.code, result.collided_with) == (
+        Code.QUANTITY_EXCEEDED,
+        consortium.record(receivable).place,
+    )
+
+
+# --- a part that comes back
+
+
+def test_what_comes_back_to_a_part_that_was_gone_has_its_recourse(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.assignment(receivable, with_recourse=True))
+    paid = payment(receivable, 4_000, holder=FACTOR_1, reference="P")
+    consortium.do(paid)
+    consortium.do(consortium.assignment(receivable, 6_000, FACTOR_2, assignor=FACTOR_1))
+    assert consortium.record(receivable).part_of(FACTOR_1) is None
+    consortium.do(called_back(receivable, paid.bank_reference, FACTOR_1))
+    part = consortium.record(receivable).part_of(FACTOR_1)
+    assert part is not None
+    assert (part.amount, part.with_recourse) == (4_000, True)
