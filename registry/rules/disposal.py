@@ -11,7 +11,6 @@ from ..errors import Code, Reference, RuleViolation
 from ..member import MemberStatus
 from ..offers import Reservation
 from ..policy import ConfirmationPolicy, Policy
-from ..pooled import Pooled
 from ..receivable import Disposal, FreeAmount, Lien, Part, Receivable, free_amount
 from ..state import Namespace
 from ..terms import Terms
@@ -19,8 +18,6 @@ from .judgement import Judgement, similar_key
 from .relationships import check_concentration, check_related, flag_cycle
 
 DAY_MS: Final = 86_400_000
-# What stands in the way of a disposal.
-Claim = Lien | Reservation | Disposal | Pooled
 
 
 def free_of(
@@ -34,11 +31,10 @@ def free_of(
 
 def earlier_claim(
     record: Receivable, holder: str, amount: int, *, future_consented: bool = False
-) -> Claim | None:
-    """What already covers the amount, not free, that `holder` wants to dispose of: the pool that its part stands in if the
-    amount would be free without it, its first lien if the amount would be free without liens, its first open offer if it would be
-    free without offers, whichever of them was first if it takes both away to free it, its latest assignment if it would be free
-    without that too.
+) -> Lien | Reservation | Disposal | None:
+    """What already covers the amount, not free, that `holder` wants to dispose of: its first lien if the amount would be
+    free without liens, its first open offer if it would be free without offers, whichever of them was first if it takes both
+    away to free it, its latest assignment if it would be free without that too.
 
     None when the value would not be there even without the claims of other parties, or the receivable is closed.
     """
@@ -46,14 +42,7 @@ def earlier_claim(
         return None
     undisputed = record.amount_of(holder) - record.disputed_share(holder)
     if amount <= undisputed:
-        spare = undisputed - amount
-        if (
-            record.pool is not None
-            and holder == record.exporter
-            and record.pledged_by(holder) + record.reserved_by(holder) <= spare
-        ):
-            return record.pool
-        return _first_encumbrance(record, holder, spare)
+        return _first_encumbrance(record, holder, undisputed - amount)
     disposal = record.disposed_by(holder)
     if disposal is None or amount > min(undisputed + disposal.amount, record.outstanding):
         return None
@@ -77,10 +66,10 @@ def _order(place: Reference) -> tuple[int, int, int]:
     return place.height, place.entry_index, place.operation_index
 
 
-def place_of(claim: Claim | None) -> Reference | None:
+def place_of(claim: Lien | Reservation | Disposal | None) -> Reference | None:
     """Where on the chain the claim was made."""
     match claim:
-        case Lien(place=place) | Reservation(place=place) | Pooled(place=place) | Disposal(latest=place):
+        case Lien(place=place) | Reservation(place=place) | Disposal(latest=place):
             return place
         case None:
             return None
@@ -114,18 +103,6 @@ def _relied_on(required: ConfirmationPolicy, record: Receivable, part: Part) -> 
     return record.pledged_by(part.holder) if required.covers_pledge() else 0
 
 
-def check_listed(judgement: Judgement, taker: str) -> None:
-    """Where the policy says so, only a factor in good standing takes anything: by assignment, pledge, blanket or pool.
-
-    What it has stays its own when it is struck off the list. Source: notice No. 205 of 2019 (management by lists).
-    """
-    member = judgement.state.member(taker)
-    if judgement.policy.whitelisted_factors_only and (member is None or not member.whitelisted):
-        raise RuleViolation(
-            Code.NOT_WHITELISTED, f"{taker} is not on the supervisor's list of factors in good standing"
-        )
-
-
 def check_policy(
     judgement: Judgement,
     record: Receivable,
@@ -137,11 +114,10 @@ def check_policy(
     holder: str,
     amount: int,
 ) -> None:
-    """The taker's listing, past due, related party, concentration, bar of onward assignment, papers and suspicions, in this order.
+    """Past due, related party, concentration, bar of onward assignment, papers and suspicions, in this order.
 
-    `holder` disposes of `amount`; `barred`: the terms that forbid this disposal, if any do.
+    `holder` disposes of `amount`; `barred`: the terms that forbid this disposal, if any do. A circle is flagged.
     """
-    check_listed(judgement, taker)
     if not judgement.policy.dispose_past_due and judgement.time_ms // DAY_MS > record.due_date:
         raise RuleViolation(Code.PAST_DUE, "the due date has passed", collided_with=record.place)
     check_related(judgement, record, holder, taker, amount)
@@ -152,13 +128,6 @@ def check_policy(
             f"{barred.assignee} took its part from {barred.assignor} and may not assign it onward",
             collided_with=barred.latest,
         )
-    check_papers(judgement, record, verified_fingerprints, acknowledged)
-
-
-def check_papers(
-    judgement: Judgement, record: Receivable, verified_fingerprints: bytes, acknowledged: tuple[bytes, ...]
-) -> None:
-    """The taker has seen the papers of the registration, and every receivable that looks like it. A circle is flagged."""
     if verified_fingerprints != record.fingerprints.digest():
         raise RuleViolation(
             Code.FINGERPRINT_MISMATCH,
