@@ -38,6 +38,7 @@ class NewMember:
     numbering: Numbering = Numbering.CONTINUOUS
     accredited: tuple[EvidenceKind, ...] = ()
     enterprise_class: EnterpriseClass = EnterpriseClass.UNDECLARED
+    whitelisted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def prepare_enrolment(
         keys=tuple(enrolments),
         accredited=tuple(sorted(new.accredited)),
         enterprise_class=new.enterprise_class,
+        whitelisted=new.whitelisted,
     )
     roles = tuple(role.name.lower() for role in operation.roles)
     return Enrolment(MemberFiles(new.name, new.member_id, roles, paths), wallet, operation)

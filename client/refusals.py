@@ -56,6 +56,9 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
     Code.PLEDGED: "A lien lies on what is to be given away; have it released first.",
     Code.RESERVED: "The amount is reserved for somebody else; ask for it to be freed.",
     Code.UNCONFIRMED: "The policy wants the debtor's confirmation first; have the debtor run `pledgebook confirm`.",
+    Code.NOT_WHITELISTED: (
+        "The policy lets only factors on the supervisor's list take anything; ask the association about the list."
+    ),
     Code.PAST_DUE: "Its due date has passed, and the policy forbids disposing of it then; collect it instead.",
     Code.RELATED_PARTY: "The parties are one and the same, or the taker is the debtor; choose another party.",
     Code.SUSPICION_NOT_ACKNOWLEDGED: (
@@ -67,6 +70,7 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
     Code.REFERENCE_REUSED: "This bank reference was recorded before; the payment is known, or the reference is wrong.",
     Code.OUTSTANDING: "Part of it is still owed; collect it, or write it off.",
     Code.ALREADY_ENROLLED: "It is a member already; nothing needs to be done, or the id is another member's.",
+    Code.IDENTIFIER_IN_USE: "The reference is that of another member; compute it from the member's own identifier.",
     Code.KEY_IN_USE: "This key belongs to a member already; make a new one with `pledgebook keys`.",
     "BAD_REQUEST": "The node cannot read the question; use versions of client and node that fit together.",
     "UNAUTHENTICATED": "The node does not know the caller; check --as, its key file, and this machine's clock.",

@@ -19,7 +19,7 @@ from .codec import Bytes, Text, Uint
 from .errors import BadSignature, GenesisInvalid, MalformedEntry
 from .fingerprints import Numbering
 from .identifiers import BadIdentifier, parse_member_id
-from .member import FOREVER, MEMBER, Member, MemberKey, MemberStatus
+from .member import FOREVER, MEMBER, Member, MemberKey, MemberStatus, needs_reference
 from .nodes import NODE_NAME, POWER_MAX, NetworkNode, validators_hash, voters
 from .operations.existence import EvidenceKind
 from .operations.governance import EnterpriseClass, Role
@@ -190,6 +190,7 @@ def _check_whole(genesis: Genesis) -> None:
     node_ids = [node.node_id for node in genesis.nodes]
     keys = [key.public_key for member in genesis.members for key in member.keys]
     keys += [node.consensus_key for node in genesis.nodes]
+    references = [member.debtor_reference for member in genesis.members if member.debtor_reference]
     association = sum(Role.ASSOCIATION in member.roles for member in genesis.members)
     seats = sum(len(m.keys) for m in genesis.members if Role.ASSOCIATION in m.roles)
     facts = (
@@ -200,6 +201,7 @@ def _check_whole(genesis: Genesis) -> None:
         (member_ids == sorted(set(member_ids)), "members must be sorted by id, each once"),
         (node_ids == sorted(set(node_ids)), "nodes must be sorted by node_id, each once"),
         (len(keys) == len(set(keys)), "a key is used twice"),
+        (len(references) == len(set(references)), "two members have one debtor reference"),
         (all(node.member in member_ids for node in genesis.nodes), "a node names an unknown member"),
         (association <= limits.ASSOCIATION_MEMBERS_MAX, "too many members of the association"),
         (genesis.governance_threshold <= seats, "fewer governance keys than the threshold"),
@@ -256,11 +258,21 @@ def _member_to_json(member: Member) -> dict[str, Any]:
         "member_id": member.member_id,
         "numbering": member.numbering.name.lower(),
         "roles": [role.name.lower() for role in member.roles],
+        "whitelisted": member.whitelisted,
     }
 
 
 _MEMBER_KEYS: Final = frozenset(
-    ("accredited", "debtor_reference", "enterprise_class", "keys", "member_id", "numbering", "roles")
+    (
+        "accredited",
+        "debtor_reference",
+        "enterprise_class",
+        "keys",
+        "member_id",
+        "numbering",
+        "roles",
+        "whitelisted",
+    )
 )
 
 
@@ -270,6 +282,9 @@ def _member_from_json(raw: object, path: str) -> Member:
     keys = _array(fields["keys"], limits.KEYS_PER_MEMBER_MAX, f"{path}.keys")
     accredited = _array(fields["accredited"], len(EvidenceKind), f"{path}.accredited")
     roles = _array(fields["roles"], limits.ROLES_MAX, f"{path}.roles")
+    whitelisted = fields["whitelisted"]
+    if not isinstance(whitelisted, bool):
+        raise GenesisInvalid(f"{path}.whitelisted: must be true or false")
     member = Member(
         member_id=parse_member_id(_text(fields["member_id"], f"{path}.member_id")),
         roles=tuple(_choice(Role, role, f"{path}.roles") for role in roles),
@@ -279,8 +294,11 @@ def _member_from_json(raw: object, path: str) -> Member:
         keys=tuple(MemberKey(_key(key, f"{path}.keys"), 0, FOREVER) for key in keys),
         accredited=tuple(_choice(EvidenceKind, kind, f"{path}.accredited") for kind in accredited),
         enterprise_class=_choice(EnterpriseClass, fields["enterprise_class"], f"{path}.enterprise_class"),
+        whitelisted=whitelisted,
     )
     MEMBER.encode(member, path)
+    if needs_reference(member.roles) and member.debtor_reference is None:
+        raise GenesisInvalid(f"{path}.debtor_reference: an exporter, factor, debtor or insurer must have one")
     return member
 
 

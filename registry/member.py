@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from . import limits
-from .codec import Choice, Items, Optional_, Struct, Uint
+from .codec import Choice, Flag, Items, Optional_, Struct, Uint
 from .fingerprints import Numbering
 from .operations.existence import EvidenceKind
 from .operations.fields import HASH, MEMBER_ID, PUBLIC_KEY
@@ -15,6 +15,8 @@ from .operations.members import MemberStatus as MemberStatus
 from .signing import Tag
 
 FOREVER: Final = limits.HEIGHT_MAX
+# Who can stand on a side of a receivable. Nobody could tell that it is the debtor as well, were its own reference not known.
+_REFERENCED: Final = frozenset({Role.FACTOR, Role.EXPORTER, Role.DEBTOR, Role.INSURER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Member:
     keys: tuple[MemberKey, ...]
     accredited: tuple[EvidenceKind, ...] = ()
     enterprise_class: EnterpriseClass = EnterpriseClass.UNDECLARED
+    whitelisted: bool = False
 
     def has_key(self, public_key: bytes, height: int) -> bool:
         return any(key.public_key == public_key and key.is_valid_at(height) for key in self.keys)
@@ -66,8 +69,14 @@ MEMBER: Final = Struct(
         ),
         "accredited": ACCREDITED,
         "enterprise_class": Choice(EnterpriseClass),
+        "whitelisted": Flag(),
     },
 )
+
+
+def needs_reference(roles: tuple[Role, ...]) -> bool:
+    """Whether a member with these roles must have a reference of its own."""
+    return not _REFERENCED.isdisjoint(roles)
 
 
 def possession_message(chain_id: bytes, member_id: str, public_key: bytes) -> bytes:

@@ -67,7 +67,8 @@ class Policy:
     default can be declared `grace_days` after the due date. Percents are of the risk assets that a factor has signed; None
     sets no limit. `operations_per_day_max` is per submitting member and UTC day. A cycle of exporter -> debtor edges is
     flagged when it has at most `cycle_hops_max` edges (0: not looked for) no older than `cycle_days`.
-    `change_delay_blocks` is the shortest time between the decision on another policy and its effect.
+    `change_delay_blocks` is the shortest time between the decision on another policy and its effect. With
+    `whitelisted_factors_only` nobody takes anything who is not on the supervisor's list of factors in good standing.
     """
 
     require_confirmation: ConfirmationPolicy
@@ -87,6 +88,7 @@ class Policy:
     cycle_hops_max: int = 4
     cycle_days: int = 90
     change_delay_blocks: int = 0
+    whitelisted_factors_only: bool = False
 
     def hash(self) -> bytes:
         """The header's policy_hash."""
@@ -114,5 +116,6 @@ POLICY: Final = Struct(
         "cycle_hops_max": Uint(CYCLE_HOPS_MAX),
         "cycle_days": Uint(DAYS_MAX, 1),
         "change_delay_blocks": Uint(CHANGE_DELAY_BLOCKS_MAX),
+        "whitelisted_factors_only": Flag(),
     },
 )

@@ -56,6 +56,7 @@ class Namespace(IntEnum):
     PENDING_POLICY = 11
     UPGRADE = 12
     VALIDATORS = 13
+    REFERENCE_OWNER = 14
     CONTROL = 30
     CONTROLLED = 31
     EXPOSURE = 32
@@ -253,6 +254,7 @@ _QUANTITY: Final = Uint(limits.QUANTITY_MAX)
 _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     Namespace.MEMBER: _public(MEMBER),
     Namespace.KEY_OWNER: _public(MEMBER_ID),
+    Namespace.REFERENCE_OWNER: _public(MEMBER_ID),
     Namespace.WINDOW: _public(SEQUENCE_WINDOW),
     Namespace.RECEIVABLE: _ValueFormat(_encode_receivable, _decode_receivable),
     Namespace.FINGERPRINT: _public(REFERENCE),

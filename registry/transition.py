@@ -117,6 +117,8 @@ def genesis_state(genesis: Genesis) -> BlockResult:
         state.put(Namespace.MEMBER, member.member_id.encode(), member)
         for key in member.keys:
             state.put(Namespace.KEY_OWNER, key.public_key, member.member_id)
+        if member.debtor_reference is not None:
+            state.put(Namespace.REFERENCE_OWNER, member.debtor_reference, member.member_id)
     delta, root = state.finish()
     return BlockResult(delta, (), root)
 

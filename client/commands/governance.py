@@ -93,6 +93,10 @@ def change_member(
         str | None,
         typer.Option("--class", help="Its declared size: undeclared, large, medium, small, micro."),
     ] = None,
+    whitelisted: Annotated[
+        bool | None,
+        typer.Option(help="Is it on the supervisor's list of factors in good standing?"),
+    ] = None,
     new_key: Annotated[
         list[Path] | None, typer.Option(dir_okay=False, help="A further key; made if it is not there.")
     ] = None,
@@ -118,6 +122,7 @@ def change_member(
             enterprise_class=present.enterprise_class
             if enterprise_class is None
             else class_of(enterprise_class),
+            whitelisted=present.whitelisted if whitelisted is None else whitelisted,
             new_keys=tuple(
                 sorted((_proven(session, member, path) for path in new_key or ()), key=lambda k: k.public_key)
             ),
@@ -161,6 +166,7 @@ def _show_member(member: Member, *, as_json: bool) -> None:
         "numbering": member.numbering.name.lower(),
         "accredited": [kind.name.lower() for kind in member.accredited],
         "enterprise_class": member.enterprise_class.name.lower(),
+        "whitelisted": member.whitelisted,
         "keys": [
             {
                 "public_key": key.public_key.hex(),

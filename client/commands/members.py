@@ -79,6 +79,9 @@ def enrol(
     enterprise_class: Annotated[
         str, typer.Option("--class", help="Its declared size: undeclared, large, medium, small, micro.")
     ] = "undeclared",
+    whitelisted: Annotated[
+        bool, typer.Option(help="It is on the supervisor's list of factors in good standing.")
+    ] = False,
 ) -> None:
     """As the association, enrol a member and note where its keys lie."""
     try:
@@ -99,7 +102,7 @@ def enrol(
             )
         enrolment = prepare_enrolment(
             directory,
-            NewMember(name, identifier, roles, numbering, kinds, size),
+            NewMember(name, identifier, roles, numbering, kinds, size, whitelisted),
             session.genesis.chain_id,
             session.fingerprint_key,
             tuple(path.resolve() for path in key or ()),

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from .. import limits
-from ..codec import Choice, Items, Optional_, Struct
+from ..codec import Choice, Flag, Items, Optional_, Struct
 from ..fingerprints import Numbering
 from .existence import EvidenceKind
 from .fields import HASH, MEMBER_ID, PUBLIC_KEY, SIGNATURE, OperationType
@@ -55,7 +55,8 @@ class EnrolMember:
     """Signed by the association's quorum; the subject signs by the possession proofs.
 
     `debtor_reference` is the member's own keyed reference, fixed here, so that "assignor is not debtor" can be judged.
-    `accredited` names the kinds of evidence that an attester may attest.
+    `accredited` names the kinds of evidence that an attester may attest. `whitelisted`: it is on the supervisor's list of factors
+    in good standing.
     """
 
     member: str
@@ -65,6 +66,7 @@ class EnrolMember:
     keys: tuple[KeyEnrolment, ...]
     accredited: tuple[EvidenceKind, ...] = ()
     enterprise_class: EnterpriseClass = EnterpriseClass.UNDECLARED
+    whitelisted: bool = False
 
 
 TYPES: Final = (
@@ -87,6 +89,7 @@ TYPES: Final = (
                 ),
                 "accredited": ACCREDITED,
                 "enterprise_class": Choice(EnterpriseClass),
+                "whitelisted": Flag(),
             },
         ),
     ),

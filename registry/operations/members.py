@@ -37,6 +37,7 @@ class ChangeMember:
     new_keys: tuple[KeyEnrolment, ...]
     with_consent: bool
     enterprise_class: EnterpriseClass = EnterpriseClass.UNDECLARED
+    whitelisted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ TYPES: Final = (
                 "new_keys": Items(KEY_ENROLMENT, limits.KEYS_PER_MEMBER_MAX, ascending=True),
                 "with_consent": Flag(),
                 "enterprise_class": Choice(EnterpriseClass),
+                "whitelisted": Flag(),
             },
         ),
     ),

@@ -15,6 +15,7 @@ from ..operations.governance import Role
 from ..receivable import Disposal, Part, Phase, Receivable
 from ..state import Namespace
 from ..terms import Terms, with_terms
+from .disposal import check_listed
 from .judgement import Judgement, Party, Rule
 from .relationships import check_concentration, check_related
 
@@ -22,7 +23,7 @@ from .relationships import check_concentration, check_related
 def assign_blanket(judgement: Judgement, operation: AssignBlanket) -> bytes:
     """Exporter and factor agree that what is registered in a period is the factor's.
 
-    Order: term, related party, conflict, number. An earlier blanket stands in the way when it meets this one for any debtor
+    Order: term, listing, related party, conflict, number. An earlier blanket stands in the way when it meets this one for any debtor
     and any moment, whoever its factor is.
     """
     term_ms = operation.until_ms - operation.from_ms
@@ -30,6 +31,7 @@ def assign_blanket(judgement: Judgement, operation: AssignBlanket) -> bytes:
         raise RuleViolation(
             Code.TERM, "a blanket ends after it begins, not in the past, and within thirty years"
         )
+    check_listed(judgement, operation.assignee)
     for party in (operation.assignor, operation.assignee):
         member = judgement.state.member(party)
         own = None if member is None else member.debtor_reference
@@ -64,7 +66,7 @@ def assign_blanket(judgement: Judgement, operation: AssignBlanket) -> bytes:
 def attached(judgement: Judgement, record: Receivable) -> Receivable:
     """A new receivable as it is stored: the exporter's, or wholly the factor's whose blanket covers it.
 
-    Nothing attaches to a factor that may take nothing on now, because it is not active, is of the debtor's group, or would be
+    Nothing attaches to a factor that may take nothing on now, because it is not active or not listed, is of the debtor's group, or would be
     beyond its limits: the receivable stays with the exporter. Both parties have agreed beforehand, so neither confirmation nor
     suspicions stand in the way; they do when the factor disposes of it.
     """
@@ -76,6 +78,7 @@ def attached(judgement: Judgement, record: Receivable) -> Receivable:
     if factor is None or factor.status is not MemberStatus.ACTIVE:
         return record
     try:
+        check_listed(judgement, blanket.assignee)
         check_concentration(judgement, record, blanket.assignee, record.face_amount)
         check_related(judgement, record, exporter, blanket.assignee, record.face_amount)
     except RuleViolation:

@@ -103,6 +103,18 @@ def _relied_on(required: ConfirmationPolicy, record: Receivable, part: Part) -> 
     return record.pledged_by(part.holder) if required.covers_pledge() else 0
 
 
+def check_listed(judgement: Judgement, taker: str) -> None:
+    """Where the policy says so, only a factor in good standing takes anything: by assignment, pledge, blanket or pool.
+
+    What it has stays its own when it is struck off the list. Source: notice No. 205 of 2019 (management by lists).
+    """
+    member = judgement.state.member(taker)
+    if judgement.policy.whitelisted_factors_only and (member is None or not member.whitelisted):
+        raise RuleViolation(
+            Code.NOT_WHITELISTED, f"{taker} is not on the supervisor's list of factors in good standing"
+        )
+
+
 def check_policy(
     judgement: Judgement,
     record: Receivable,
@@ -114,10 +126,11 @@ def check_policy(
     holder: str,
     amount: int,
 ) -> None:
-    """Past due, related party, concentration, bar of onward assignment, papers and suspicions, in this order.
+    """The taker's listing, past due, related party, concentration, bar of onward assignment, papers and suspicions, in this order.
 
     `holder` disposes of `amount`; `barred`: the terms that forbid this disposal, if any do. A circle is flagged.
     """
+    check_listed(judgement, taker)
     if not judgement.policy.dispose_past_due and judgement.time_ms // DAY_MS > record.due_date:
         raise RuleViolation(Code.PAST_DUE, "the due date has passed", collided_with=record.place)
     check_related(judgement, record, holder, taker, amount)

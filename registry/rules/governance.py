@@ -8,7 +8,7 @@ from typing import Final
 from .. import limits
 from ..errors import BadSignature, Code, RuleViolation
 from ..identifiers import BadIdentifier, parse_member_id
-from ..member import FOREVER, Member, MemberKey, MemberStatus, possession_message
+from ..member import FOREVER, Member, MemberKey, MemberStatus, needs_reference, possession_message
 from ..operations.governance import EnrolMember, KeyEnrolment, Role
 from ..signing import check_public_key, verify
 from ..state import SINGLETON, Namespace
@@ -18,6 +18,7 @@ from .judgement import Judgement, Rule
 def enrol_member(judgement: Judgement, operation: EnrolMember) -> bytes:
     """The association's quorum enrols a member whose keys prove possession; they are valid from the next block.
 
+    Order: the identifier, an earlier enrolment, the member's own reference, keys.
     Source: RULEBOOK, "Parties" and "Governance".
     """
     state = judgement.state
@@ -27,6 +28,7 @@ def enrol_member(judgement: Judgement, operation: EnrolMember) -> bytes:
         raise RuleViolation(Code.BAD_IDENTIFIER, str(error)) from error
     if state.member(member_id) is not None:
         raise RuleViolation(Code.ALREADY_ENROLLED, f"{member_id} is a member already")
+    check_reference(judgement, member_id, operation.roles, operation.debtor_reference)
     keys = check_new_keys(judgement, member_id, operation.keys)
     member = Member(
         member_id=member_id,
@@ -37,12 +39,31 @@ def enrol_member(judgement: Judgement, operation: EnrolMember) -> bytes:
         keys=tuple(MemberKey(public_key, judgement.height + 1, FOREVER) for public_key in keys),
         accredited=operation.accredited,
         enterprise_class=operation.enterprise_class,
+        whitelisted=operation.whitelisted,
     )
     state.put(Namespace.MEMBER, member_id.encode(), member)
+    if operation.debtor_reference is not None:
+        state.put(Namespace.REFERENCE_OWNER, operation.debtor_reference, member_id)
     for public_key in keys:
         state.put(Namespace.KEY_OWNER, public_key, member_id)
     note_association(judgement, member)
     return member_id.encode()
+
+
+def check_reference(
+    judgement: Judgement, member_id: str, roles: tuple[Role, ...], reference: bytes | None
+) -> None:
+    """Who can stand on a side of a receivable has a reference of its own: one member, one reference.
+
+    Without it the member would be no debtor to any rule, with another's it would be taken for that one.
+    """
+    if reference is None:
+        if needs_reference(roles):
+            raise RuleViolation(Code.BAD_IDENTIFIER, f"{member_id} needs its own reference for these roles")
+        return
+    owner: str | None = judgement.state.get(Namespace.REFERENCE_OWNER, reference)
+    if owner not in (None, member_id):
+        raise RuleViolation(Code.IDENTIFIER_IN_USE, f"the reference is that of {owner}")
 
 
 def check_new_keys(

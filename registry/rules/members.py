@@ -14,22 +14,23 @@ from ..member import FOREVER, Member, MemberKey, MemberStatus
 from ..operations.governance import KeyEnrolment, Role
 from ..operations.members import ChangeMember, RevokeKey, RotateKey
 from ..state import Namespace
-from .governance import check_new_keys, note_association
+from .governance import check_new_keys, check_reference, note_association
 from .judgement import Judgement, Party, Rule
 
 EVERY_ROLE: Final = tuple(Role)
 
 
 def change_member(judgement: Judgement, operation: ChangeMember) -> bytes:
-    """Roles, status, numbering, accreditation and enterprise class as stated, and more keys.
+    """Roles, status, numbering, accreditation, enterprise class and listing as stated, and more keys.
 
-    Order: the member, expulsion, consent, keys, the association's seats. Source: RULEBOOK, "Parties", "Governance".
+    Order: the member, expulsion, consent, its own reference, keys, the association's seats. Source: RULEBOOK, "Parties", "Governance".
     """
     member = remaining_member(judgement, operation.member)
     gained = [role for role in operation.roles if role not in member.roles]
     if (gained or operation.new_keys) and not operation.with_consent:
         what = ", ".join(role.name.lower() for role in gained) or "a key"
         raise RuleViolation(Code.MISSING_SIGNATURE, f"{member.member_id} must sign to be given {what}")
+    check_reference(judgement, member.member_id, operation.roles, member.debtor_reference)
     changed = replace(
         member,
         roles=operation.roles,
@@ -37,6 +38,7 @@ def change_member(judgement: Judgement, operation: ChangeMember) -> bytes:
         numbering=operation.numbering,
         accredited=operation.accredited,
         enterprise_class=operation.enterprise_class,
+        whitelisted=operation.whitelisted,
     )
     changed = _with_new_keys(judgement, changed, operation.new_keys)
     return _store(judgement, changed)

@@ -25,6 +25,7 @@ from tests.registry.consortium import (
     EXPORTER,
     FACTOR_1,
     FACTOR_2,
+    FINGERPRINT_KEY,
     STRANGER,
     SUSPENDED,
     TRADER,
@@ -61,7 +62,7 @@ def enrolment(consortium: Consortium, member_id: str = STRANGER) -> EnrolMember:
     key = key_of(member_id)
     message = possession_message(consortium.genesis.chain_id, member_id, key.public_key)
     keys = (KeyEnrolment(key.public_key, key.sign(message)),)
-    return EnrolMember(member_id, (Role.EXPORTER,), Numbering.CONTINUOUS, None, keys)
+    return EnrolMember(member_id, (Role.EXPORTER,), Numbering.CONTINUOUS, FINGERPRINT_KEY.debtor(member_id), keys)
 
 
 def test_a_good_entry_passes(consortium: Consortium) -> None:

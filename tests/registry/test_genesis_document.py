@@ -312,6 +312,7 @@ def test_every_word_of_a_policy_makes_another_hash() -> None:
         replace(OPEN_POLICY, cycle_hops_max=0),
         replace(OPEN_POLICY, cycle_days=1),
         replace(OPEN_POLICY, change_delay_blocks=10),
+        replace(OPEN_POLICY, whitelisted_factors_only=True),
     ]
     assert len(variants) == len(fields(Policy)) + 1
     assert len({policy.hash() for policy in variants}) == len(variants)

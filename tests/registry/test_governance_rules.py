@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -31,7 +32,8 @@ def enrolment(consortium: Consortium, member_id: str = STRANGER, *keys: SigningK
         for key in keys or (key_of(member_id),)
     ]
     enrolled.sort(key=lambda enrolment: enrolment.public_key)
-    return EnrolMember(member_id, (Role.EXPORTER,), Numbering.YEARLY, bytes(32), tuple(enrolled))
+    reference = sha256(member_id.encode()).digest()
+    return EnrolMember(member_id, (Role.EXPORTER,), Numbering.YEARLY, reference, tuple(enrolled))
 
 
 def test_a_new_member_signs_from_the_next_block(consortium: Consortium) -> None:

@@ -142,7 +142,11 @@ def chain() -> Consortium:
     key = key_of(STRANGER)
     possession = key.sign(possession_message(consortium.genesis.chain_id, STRANGER, key.public_key))
     enrolment = EnrolMember(
-        STRANGER, (Role.FACTOR,), Numbering.YEARLY, None, (KeyEnrolment(key.public_key, possession),)
+        STRANGER,
+        (Role.FACTOR,),
+        Numbering.YEARLY,
+        FINGERPRINT_KEY.debtor(STRANGER),
+        (KeyEnrolment(key.public_key, possession),),
     )
     assign = consortium.assignment(first, 5_000, with_recourse=True, price_commitment=bytes(range(32)))
     raw = consortium.entry(consortium.pledging(first, 3_000, FACTOR_2))
@@ -232,6 +236,7 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
     identifiers: dict[Namespace, bytes] = {
         Namespace.MEMBER: EXPORTER.encode(),
         Namespace.KEY_OWNER: key_of(EXPORTER).public_key,
+        Namespace.REFERENCE_OWNER: FINGERPRINT_KEY.debtor(EXPORTER),
         Namespace.WINDOW: EXPORTER.encode(),
         Namespace.RECEIVABLE: record.receivable_id,
         Namespace.FINGERPRINT: b"\x01" + prints.invoice,
@@ -457,7 +462,7 @@ def test_state(vectors: dict[str, Any]) -> None:
         assert (private == b"") == (namespace not in _PRIVATE)
         decode_value(namespace, bytes.fromhex(vector["stored"]))
     member = msgpack.unpackb(msgpack.unpackb(bytes.fromhex(vectors["state"][0]["stored"]))[0])
-    assert member == [EXPORTER, [3], 1, 0, [member[4][0]], [[key_of(EXPORTER).public_key, 0, HEIGHT_MAX]], [], 0]
+    assert member == [EXPORTER, [3], 1, 0, [member[4][0]], [[key_of(EXPORTER).public_key, 0, HEIGHT_MAX]], [], 0, 0]
 
 
 def test_fingerprints(vectors: dict[str, Any]) -> None:

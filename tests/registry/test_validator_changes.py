@@ -22,6 +22,7 @@ from tests.registry.consortium import (
     FACTOR_1,
     FACTOR_2,
     FACTOR_3,
+    FINGERPRINT_KEY,
     STRANGER,
     Consortium,
     key_of,
@@ -233,7 +234,7 @@ def test_a_members_key_is_no_consensus_key_nor_the_other_way_round(consortium: C
         STRANGER,
         (Role.FACTOR,),
         Numbering.CONTINUOUS,
-        None,
+        FINGERPRINT_KEY.debtor(STRANGER),
         (KeyEnrolment(consensus.public_key, possession),),
     )
     assert consortium.code(enrolment) is Code.KEY_IN_USE
