@@ -16,6 +16,7 @@ from registry.entry import Entry
 from registry.errors import Code, InvariantViolation
 from registry.fingerprints import FingerprintKind
 from registry.operations import Operation
+from registry.operations.arrears import ReversePayment
 from registry.operations.collection import RecordPayment
 from registry.operations.decisions import ReleaseFingerprint
 from registry.operations.existence import RegisterReceivable
@@ -30,11 +31,13 @@ from .findings import Category, Check, Finding, finding
 class Tally:
     """Face amounts and payments by receivable, added up from the operations that were applied."""
 
-    __slots__ = ("faces", "paid", "released", "strangers")
+    __slots__ = ("faces", "paid", "payments", "released", "strangers")
 
     def __init__(self) -> None:
         self.faces: dict[bytes, int] = {}
         self.paid: Counter[bytes] = Counter()
+        self.payments: dict[bytes, int] = {}
+        """Amounts by bank reference, which is used once for ever: what a reversal takes back."""
         self.strangers: list[tuple[int, int, bytes]] = []
         self.released: set[tuple[bytes, bytes]] = set()
         """Receivable and state key of each fingerprint that the association has set free."""
@@ -66,6 +69,10 @@ class Tally:
             self.strangers.append((receipt.height, receipt.entry_index, named))
         if type(operation) is RecordPayment:
             self.paid[named] += operation.amount
+            self.payments[operation.bank_reference] = operation.amount
+        if type(operation) is ReversePayment:
+            # One that was never recorded takes nothing back, and shows as a difference to the record.
+            self.paid[named] -= self.payments.pop(operation.bank_reference, 0)
         if type(operation) is ReleaseFingerprint:
             for kind in FingerprintKind:
                 key = state_key(Namespace.FINGERPRINT, bytes([kind]) + operation.fingerprint)

@@ -1,0 +1,50 @@
+"""Chains on which whole families of operations are applied end in a state that the auditor's own account agrees with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from client.audit.invariants import Tally, check_final_state, check_record, records_to_check
+from registry.entry import decode_entry
+from registry.errors import Code
+from registry.operations import Settle
+from tests.registry import assignment_examples, collection_examples, existence_examples, governance_examples
+from tests.registry.consortium import EXPORTER, Consortium, found, payment
+
+FAMILIES = {
+    "existence": existence_examples.come_into_being,
+    "assignment": assignment_examples.trade,
+    "collection": collection_examples.collect,
+    "governance": governance_examples.govern,
+}
+
+
+def complaints(consortium: Consortium) -> list[str]:
+    """What the auditor says of the final state."""
+    tally = Tally()
+    for committed in consortium.blocks:
+        for raw, receipt in zip(committed.block.entries, committed.receipts, strict=True):
+            tally.add(decode_entry(raw), receipt)
+    checked = map(check_record, records_to_check(consortium.state, tally))
+    return [each.message for each in check_final_state(consortium.state, tally, checked)]
+
+
+@pytest.mark.parametrize("play", FAMILIES.values(), ids=FAMILIES)
+def test_every_family_leads_to_a_state_without_findings(play: Callable[[Consortium], None]) -> None:
+    consortium = found()
+    play(consortium)
+    assert complaints(consortium) == []
+
+
+def test_a_payment_that_was_called_back_is_not_counted_as_paid() -> None:
+    consortium = found()
+    receivable = consortium.registered()
+    first, second = payment(receivable, 4_000, reference="A"), payment(receivable, 6_000, reference="B")
+    consortium.do(first, second, Settle(receivable, (EXPORTER,), write_off=False))
+    assert consortium.code(collection_examples.reversal(receivable, second.bank_reference)) is Code.OK
+    assert complaints(consortium) == []
+    again = payment(receivable, 6_000, reference="C")
+    consortium.do(again)
+    assert complaints(consortium) == []
