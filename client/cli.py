@@ -23,6 +23,7 @@ from .commands import (
     collection,
     correction,
     disposal,
+    draft,
     evidence,
     existence,
     governance,
@@ -68,6 +69,7 @@ def _options(
 
 app.add_typer(members.keys_app, name="keys")
 app.add_typer(governance.govern_app, name="govern")
+app.add_typer(draft.draft_app, name="draft")
 app.command(
     epilog=f"Example: pledgebook enrol buyer-1 {_NET} --member-id lei:529900T8BM49AURSDO55 --role debtor"
 )(members.enrol)

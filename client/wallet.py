@@ -57,12 +57,16 @@ class Wallet:
         Raises PapersMismatch when a disposal to this member is not supported by the papers, or the entry is for another
         chain; MalformedEntry when the bytes are no body.
         """
+        self.check(body_bytes, shown)
+        return tuple(sign_body(body_bytes, self.member, key) for key in self.keys[:key_count])
+
+    def check(self, body_bytes: bytes, shown: ShownByReceivable | None = None) -> None:
+        """What `sign` looks at before it signs; raises as it does."""
         body = decode_body(body_bytes)
         if body.chain_id != self.chain_id:
             raise PapersMismatch("the entry is for another chain; this wallet does not sign it")
         for operation in body.operations:
             self._check_papers(operation, shown or {})
-        return tuple(sign_body(body_bytes, self.member, key) for key in self.keys[:key_count])
 
     def enrolment_of(self, key: SigningKey) -> KeyEnrolment:
         """The proof that this member holds one of its keys, for `EnrolMember`."""
@@ -71,14 +75,14 @@ class Wallet:
         )
 
     def _check_papers(self, operation: Operation, shown: ShownByReceivable) -> None:
-        vouching = vouching_of(operation)
-        if vouching is None or self.member not in vouching.members:
-            return
-        if vouching.corrected is not None:
-            # It vouches for the corrected papers as it did for the first ones.
-            self._check_corrected(vouching.receivable, vouching.corrected, shown)
-        else:
-            self._check_shown(vouching.receivable, vouching.verified, shown)
+        for vouching in vouchings_of(operation):
+            if self.member not in vouching.members:
+                continue
+            if vouching.corrected is not None:
+                # It vouches for the corrected papers as it did for the first ones.
+                self._check_corrected(vouching.receivable, vouching.corrected, shown)
+            else:
+                self._check_shown(vouching.receivable, vouching.verified, shown)
 
     def _check_shown(self, receivable: bytes, verified: bytes, shown: ShownByReceivable) -> None:
         name = show_id(receivable)
@@ -112,17 +116,17 @@ class Vouching:
     corrected: Fingerprints | None = None
 
 
-def vouching_of(operation: Operation) -> Vouching | None:
-    """What the signers of an operation vouch for, if it is one that they should see papers for."""
+def vouchings_of(operation: Operation) -> tuple[Vouching, ...]:
+    """What the signers of an operation vouch for: empty unless it is one that they should see papers for."""
     match operation:
         case Assign() | AcceptAssignment():
-            return Vouching(operation.receivable, (operation.assignee,), operation.verified_fingerprints)
+            return (Vouching(operation.receivable, (operation.assignee,), operation.verified_fingerprints),)
         case Pledge():
-            return Vouching(operation.receivable, (operation.pledgee,), operation.verified_fingerprints)
+            return (Vouching(operation.receivable, (operation.pledgee,), operation.verified_fingerprints),)
         case CorrectReceivable(fingerprints=Fingerprints() as new):
-            return Vouching(operation.receivable, operation.consenting, corrected=new)
+            return (Vouching(operation.receivable, operation.consenting, corrected=new),)
         case _:
-            return None
+            return ()
 
 
 def is_governed(body: EntryBody) -> bool:

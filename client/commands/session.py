@@ -37,7 +37,7 @@ from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
 from ..trust import Checkpoint, read_checkpoint, write_checkpoint
 from ..verify import ProvenReceipt, ProvenStatus
-from ..wallet import Wallet, vouching_of
+from ..wallet import Wallet, vouchings_of
 from . import output
 from .options import Options as Options
 from .outcome import show_forecast, show_receipt
@@ -148,11 +148,11 @@ class Session:
 
     def _lay_papers_beside(self, path: Path, operations: tuple[Operation, ...]) -> Path | None:
         """The filed papers that others vouch for by signing, and no others: whoever gets the draft needs them."""
-        vouchings = [vouching for each in operations if (vouching := vouching_of(each)) is not None]
         wanted = {
-            each.receivable
-            for each in vouchings
-            if each.corrected is None and set(each.members) - {self.acting.member_id}
+            vouching.receivable
+            for operation in operations
+            for vouching in vouchings_of(operation)
+            if vouching.corrected is None and set(vouching.members) - {self.acting.member_id}
         }
         filing = self.directory.papers_path(self.acting)
         if not wanted or not filing.exists():

@@ -1,0 +1,297 @@
+"""Drafts from the command line: two parties in two folders, with one file between them, against real node processes."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from client.cli import run
+from client.draft_file import encode_draft, read_draft
+from client.draft_file import papers_beside as beside
+from client.keys import read_key
+from node.network import Network
+from node.network_files import NetworkPlan, make_network
+from registry.entry import encode_body, sign_body
+from registry.operations import Assign
+from tests.client.test_command_line import BUYER, DUE, TODAY, Said, Shell, code_of
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("drafts") / "net"
+    plan = NetworkPlan(network_delay_ms=200, heartbeat_ms=1_000)
+    with Network(make_network(folder, plan, datetime.datetime.now(datetime.UTC))) as network:
+        network.start_all()
+        network.wait_healthy()
+        on = ("--network", str(folder))
+        assert run(("enrol", "buyer-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
+        yield folder
+
+
+def folder_of(network: Path, member: str, target: Path) -> Path:
+    """What one member has on its machine: the directory of all, its own keys, and nobody's papers."""
+    (target / "members").mkdir(parents=True)
+    document = json.loads((network / "network.json").read_text())
+    for name, entry in document["members"].items():
+        if name != member:
+            entry["keys"] = []
+    (target / "network.json").write_text(json.dumps(document))
+    shutil.copy(network / document["genesis"], target / document["genesis"])
+    for kept in (document["fingerprint_key"], *document["members"].get(member, {}).get("keys", ())):
+        shutil.copy(network / kept, target / kept)
+    return target
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One member's shell on its own folder."""
+
+    name: str
+    shell: Shell
+
+    def __call__(self, *command: str) -> Said:
+        said = self.shell(*command, "--network", str(self.shell.folder), "--as", self.name, "--json")
+        return said
+
+    def registered(self, invoice: str, amount: str) -> str:
+        said = self(
+            "register", "--debtor", BUYER, "--invoice", invoice, "--amount", amount, "--currency", "USD",
+            "--issued", TODAY.isoformat(), "--due", DUE,
+        )  # fmt: skip
+        assert said.code == 0, said
+        return str(said.document["operations"][0]["subject"])
+
+
+@pytest.fixture
+def exporter(capsys: pytest.CaptureFixture[str], network_folder: Path, tmp_path: Path) -> Machine:
+    return Machine(
+        "exporter-1", Shell(capsys, folder_of(network_folder, "exporter-1", tmp_path / "exporter"))
+    )
+
+
+@pytest.fixture
+def factor(capsys: pytest.CaptureFixture[str], network_folder: Path, tmp_path: Path) -> Machine:
+    return Machine("factor-1", Shell(capsys, folder_of(network_folder, "factor-1", tmp_path / "factor")))
+
+
+@pytest.fixture
+def stranger(capsys: pytest.CaptureFixture[str], network_folder: Path, tmp_path: Path) -> Machine:
+    return Machine("factor-2", Shell(capsys, folder_of(network_folder, "factor-2", tmp_path / "stranger")))
+
+
+def drafted(exporter: Machine, receivable: str, path: Path, amount: str = "600", *more: str) -> Path:
+    said = exporter("assign", receivable, "--to", "factor-1", "--amount", amount, "--draft", str(path), *more)
+    assert said.code == 0, said
+    assert said.document["signed_by"] == read_draft(path).body.submitter
+    return path
+
+
+def message(said: Said) -> str:
+    return str(said.document["error"]["message"])
+
+
+def test_two_parties_sign_one_after_the_other(
+    exporter: Machine, factor: Machine, tmp_path: Path, network_folder: Path
+) -> None:
+    receivable = exporter.registered("D-1", "1000.00")
+    alone = exporter("assign", receivable, "--to", "factor-1", "--amount", "600")
+    assert (alone.code, "--draft" in message(alone)) == (2, True)
+    draft = drafted(exporter, receivable, tmp_path / "deal.draft")
+    assert exporter("receivable", receivable).document["parts"][0]["amount_minor_units"] == 100_000
+    early = factor("draft", "submit", str(draft))
+    assert (early.code, early.document["error"]["code"]) == (1, "DraftRefused")
+    assert "not signed by" in message(early)
+    shown = factor("draft", "show", str(draft)).document
+    assert shown["missing"] == [
+        json.loads((network_folder / "network.json").read_text())["members"]["factor-1"]["member_id"]
+    ]
+    assert shown["operations"][0]["fields"]["amount"] == "600.00 USD"
+    assert "factor-1" in shown["operations"][0]["in_words"]
+    checked = factor("draft", "check", str(draft)).document
+    assert (checked["papers_checked"], checked["forecast"]["door"]["passes_once_signed"]) == (1, True)
+    signed = factor("draft", "sign", str(draft))
+    assert (signed.code, signed.document["missing"]) == (0, []), signed
+    assert [oct(draft.stat().st_mode)[-3:], oct(beside(draft).stat().st_mode)[-3:]] == ["600", "600"]
+    again = factor("draft", "sign", str(draft))
+    assert (again.code, "signed this draft already" in message(again)) == (1, True)
+    done = factor("draft", "submit", str(draft))
+    assert (done.code, code_of(done)) == (0, "OK"), done
+    parts = {
+        part["holder"]: part["amount_minor_units"]
+        for part in exporter("receivable", receivable).document["parts"]
+    }
+    assert sorted(parts.values()) == [40_000, 60_000]
+    twice = exporter("draft", "submit", str(draft))
+    assert (twice.code, twice.document["entry_id"]) == (0, done.document["entry_id"])
+    late = factor("draft", "check", str(draft))
+    assert (late.code, "is used or too old" in message(late)) == (1, True)
+
+
+def test_commands_in_between_do_not_take_the_number_of_a_draft(
+    exporter: Machine, factor: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-2", "2000.00")
+    drafts = [
+        drafted(exporter, receivable, tmp_path / f"{number}.draft", f"{number}.00") for number in (1, 2)
+    ]
+    numbers = [read_draft(draft).body.sequence for draft in drafts]
+    assert numbers[0] < numbers[1]
+    for number in range(3):
+        exporter.registered(f"D-2-{number}", f"{300 + number}.00")
+    for draft in drafts:
+        assert factor("draft", "sign", str(draft)).code == 0
+        assert factor("draft", "submit", str(draft)).code == 0
+
+
+def test_a_draft_is_refused_whose_papers_are_not_those_of_the_registration(
+    exporter: Machine, factor: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-3", "3000.00")
+    draft = drafted(exporter, receivable, tmp_path / "deal.draft")
+    papers = beside(draft)
+    shown = json.loads(papers.read_text())
+    before = draft.read_bytes()
+    for field, wrong in (
+        ("invoice_number", "D-3000"),
+        ("amount_minor_units", 400_000),
+        ("receivable", "0" * 64),
+    ):
+        papers.write_text(json.dumps({**shown, field: wrong}) + "\n")
+        for command in ("check", "sign"):
+            said = factor("draft", command, str(draft))
+            assert (said.code, said.document["error"]["code"]) == (1, "PapersMismatch"), said
+    papers.unlink()
+    said = factor("draft", "sign", str(draft))
+    assert (said.code, "no papers were shown" in message(said)) == (1, True)
+    assert draft.read_bytes() == before
+    elsewhere = tmp_path / "mailed.jsonl"
+    elsewhere.write_text(json.dumps(shown) + "\n")
+    assert factor("draft", "sign", str(draft), "--papers", str(elsewhere)).code == 0
+
+
+def test_an_amount_that_was_altered_after_the_first_signature_is_refused(
+    exporter: Machine, factor: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-4", "4000.00")
+    draft = drafted(exporter, receivable, tmp_path / "deal.draft")
+    entry = read_draft(draft)
+    operation = entry.body.operations[0]
+    assert isinstance(operation, Assign)
+    altered = replace(entry.body, operations=(replace(operation, amount=operation.amount + 1),))
+    draft.write_bytes(encode_draft(encode_body(altered), entry.signatures))
+    for command in ("show", "check", "sign", "submit"):
+        said = factor("draft", command, str(draft))
+        assert (said.code, "altered after it was signed" in message(said)) == (1, True)
+
+
+def test_who_is_no_party_can_neither_sign_nor_be_slipped_in(
+    exporter: Machine, factor: Machine, stranger: Machine, tmp_path: Path, network_folder: Path
+) -> None:
+    receivable = exporter.registered("D-5", "5000.00")
+    draft = drafted(exporter, receivable, tmp_path / "deal.draft")
+    said = stranger("draft", "sign", str(draft))
+    assert (said.code, "no party" in message(said)) == (1, True)
+    entry = read_draft(draft)
+    key = read_key(network_folder / "members" / "factor-2-key-1.pem")
+    member_id = json.loads((network_folder / "network.json").read_text())["members"]["factor-2"]["member_id"]
+    for name, words in (
+        (member_id, "no party"),
+        ("lei:nobody", "no valid key"),
+        (entry.body.submitter, "no valid key"),
+    ):
+        slipped = sign_body(entry.body_bytes, name, key)
+        draft.write_bytes(encode_draft(entry.body_bytes, (*entry.signatures, slipped)))
+        said = factor("draft", "sign", str(draft))
+        assert (said.code, words in message(said)) == (1, True), said
+
+
+def test_a_draft_of_another_chain_or_of_yesterday_is_refused(
+    exporter: Machine, factor: Machine, tmp_path: Path, network_folder: Path
+) -> None:
+    receivable = exporter.registered("D-6", "6000.00")
+    draft = drafted(exporter, receivable, tmp_path / "deal.draft")
+    body = read_draft(draft).body
+    key = read_key(network_folder / "members" / "exporter-1-key-1.pem")
+    for changed, words in (
+        (replace(body, chain_id=bytes(32)), "is for chain"),
+        (replace(body, valid_until_ms=1_700_000_000_000), "was valid until 2023"),
+    ):
+        encoded = encode_body(changed)
+        draft.write_bytes(encode_draft(encoded, (sign_body(encoded, body.submitter, key),)))
+        said = factor("draft", "sign", str(draft))
+        assert (said.code, words in message(said)) == (1, True), said
+
+
+def test_parties_that_sign_at_the_same_time_merge_their_copies(
+    exporter: Machine, factor: Machine, stranger: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-7", "7000.00")
+    settled = drafted(exporter, receivable, tmp_path / "deal.draft")
+    assert factor("draft", "sign", str(settled)).code == 0
+    assert factor("draft", "submit", str(settled)).code == 0
+    joint = exporter(
+        "assign", receivable, "--to", "factor-2", "--amount", "10", "--draft", str(tmp_path / "second.draft")
+    )
+    assert joint.code == 0
+    assert stranger("draft", "sign", str(tmp_path / "second.draft")).code == 0
+    assert stranger("draft", "submit", str(tmp_path / "second.draft")).code == 0
+    closing = tmp_path / "settle.draft"
+    assert exporter("settle", receivable, "--write-off", "--draft", str(closing)).code == 0
+    copies = [Path(shutil.copy(closing, tmp_path / f"copy-{name}")) for name in ("a", "b")]
+    assert factor("draft", "sign", str(copies[0])).code == 0
+    assert stranger("draft", "sign", str(copies[1])).code == 0
+    merged = tmp_path / "merged.draft"
+    assert exporter.shell("draft", "merge", str(copies[0]), str(copies[1]), str(merged)).code == 0
+    assert len(read_draft(merged).signatures) == 3
+    other = exporter.shell("draft", "merge", str(copies[0]), str(settled), str(tmp_path / "x"), "--json")
+    assert (other.code, "two drafts" in message(other)) == (1, True)
+    assert code_of(exporter("draft", "submit", str(merged))) == "OK"
+
+
+def test_people_are_told_what_they_sign(exporter: Machine, factor: Machine, tmp_path: Path) -> None:
+    receivable = exporter.registered("D-8", "8000.00")
+    draft = drafted(exporter, receivable, tmp_path / "deal.draft", "77.00", "--with-recourse")
+    on = ("--network", str(factor.shell.folder), "--as", "factor-1")
+    said = factor.shell("draft", "show", str(draft), *on)
+    for words in ("77.00 USD", "factor-1", "with recourse", "yes", "valid until"):
+        assert words in said.out
+    offline = factor.shell("draft", "show", str(draft), "--offline", *on)
+    assert "7700 minor units" in offline.out
+    assert factor.shell("draft", "check", str(draft), *on).code == 0
+    assert factor.shell("draft", "sign", str(draft), *on).code == 0
+    assert "committed" in factor.shell("draft", "submit", str(draft), *on).out
+
+
+def test_the_association_signs_with_as_many_keys_as_it_needs(
+    capsys: pytest.CaptureFixture[str], network_folder: Path, tmp_path: Path
+) -> None:
+    folder = folder_of(network_folder, "association", tmp_path / "association")
+    document = json.loads((folder / "network.json").read_text())
+    keys = document["members"]["association"]["keys"]
+    shells = []
+    for number, key in enumerate(keys[:2]):
+        seat = tmp_path / f"seat-{number}"
+        shutil.copytree(folder, seat)
+        document["members"]["association"]["keys"] = [key]
+        (seat / "network.json").write_text(json.dumps(document))
+        shells.append(Machine("association", Shell(capsys, seat)))
+    first, second = shells
+    draft = tmp_path / "member.draft"
+    said = first.shell(
+        "govern", "change-member", "factor-2", "--running-numbers", "--draft", str(draft), "--network",
+        str(first.shell.folder), "--json",
+    )  # fmt: skip
+    assert said.code == 0, said
+    early = first("draft", "submit", str(draft))
+    assert "1 more of the association's keys" in message(early)
+    assert "signed it already" in message(first("draft", "sign", str(draft)))
+    assert second("draft", "sign", str(draft)).code == 0
+    assert code_of(second("draft", "submit", str(draft))) == "OK"
