@@ -22,6 +22,7 @@ from .commands import (
     assignment,
     collection,
     correction,
+    cover,
     disposal,
     draft,
     evidence,
@@ -69,6 +70,7 @@ def _options(
 
 app.add_typer(members.keys_app, name="keys")
 app.add_typer(governance.govern_app, name="govern")
+app.add_typer(cover.cover_app, name="cover")
 app.add_typer(draft.draft_app, name="draft")
 app.command(
     epilog=f"Example: pledgebook enrol buyer-1 {_NET} --member-id lei:529900T8BM49AURSDO55 --role debtor"

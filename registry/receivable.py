@@ -205,6 +205,10 @@ class Receivable:
         """Value of the holder's part that insurers answer for."""
         return covered_of(self.covers, holder)
 
+    def has_security(self, member: str, pledgor: str) -> bool:
+        """Whether the member has a lien on the pledgor's part."""
+        return any((lien.pledgor, lien.pledgee) == (pledgor, member) for lien in self.liens)
+
     def ends_ms(self) -> Iterator[int]:
         """When something of it runs out, or takes effect, by itself, in block time."""
         yield from (lien.until_ms for lien in self.liens)
@@ -371,7 +375,10 @@ def check_invariants(receivable: Receivable) -> None:
         ("liens are positive", all(lien.amount > 0 for lien in record.liens)),
         ("a closed receivable has no lien", record.phase not in CLOSED or not record.liens),
         ("junior <= senior", all(_junior_fits(record, lien) for lien in record.liens)),
-        ("covers <= part", all(record.covered(c.insured) <= record.amount_of(c.insured) for c in record.covers)),
+        (
+            "covers <= part",
+            all(record.covered(c.insured) <= record.amount_of(c.insured) for c in record.covers),
+        ),
         ("covers are positive", all(cover.amount > 0 for cover in record.covers)),
         ("only what is owed is covered", record.is_open or not record.covers),
         (

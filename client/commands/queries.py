@@ -286,6 +286,19 @@ def record_document(record: Receivable) -> dict[str, Any]:
             }
             for notice in record.notices
         ],
+        "covers": [
+            {
+                "cover_id": show_id(cover.cover_id),
+                "insurer": cover.insurer,
+                "insured": cover.insured,
+                "amount_minor_units": cover.amount,
+                "policy": cover.policy.hex(),
+                "until_ms": cover.until_ms,
+                "loss_payee": cover.loss_payee,
+                "place": output.place_document(cover.place),
+            }
+            for cover in record.covers
+        ],
         "confirmation": record.confirmation.kind.name.lower(),
         "cap": None if record.future is None else record.future.cap,
         "origin": None if record.origin is None else show_id(record.origin),
@@ -368,6 +381,22 @@ def _print_record(record: Receivable, head: Head, names: Mapping[str, str]) -> N
                     show_id(offer.offer_id),
                 )
                 for offer in record.reservations
+            ],
+        )
+    if record.covers:
+        output.print_rows(
+            "Covered by",
+            ("insurer", "insured", "amount", "until", "loss payee", "cover"),
+            [
+                (
+                    named(cover.insurer),
+                    named(cover.insured),
+                    show_amount(cover.amount, currency),
+                    datetime.datetime.fromtimestamp(cover.until_ms / 1_000, datetime.UTC).date().isoformat(),
+                    named(cover.loss_payee),
+                    show_id(cover.cover_id),
+                )
+                for cover in record.covers
             ],
         )
     if record.notices:

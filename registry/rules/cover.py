@@ -168,7 +168,7 @@ def _check_parties(judgement: Judgement, record: Receivable, insurer: str, insur
         ("exporter", insurer == record.exporter),
         ("debtor", reference == record.debtor_reference),
         ("holder", insurer in holders),
-        ("pledgee", any(_has_security(record, pledgor, insurer) for pledgor in (record.exporter, *holders))),
+        ("pledgee", any(record.has_security(insurer, pledgor) for pledgor in (record.exporter, *holders))),
     )
     for word, applies in facts:
         if applies:
@@ -228,13 +228,8 @@ def _check_risk(judgement: Judgement, record: Receivable, insured: str, amount: 
 
 def _check_loss_payee(record: Receivable, insured: str, loss_payee: str, amount: int) -> None:
     """Whom nothing is owed has nothing to be paid for."""
-    if loss_payee != insured and not _has_security(record, insured, loss_payee):
+    if loss_payee != insured and not record.has_security(loss_payee, insured):
         raise _ineligible(record, f"{loss_payee} has no lien on the part of {insured}", "loss_payee", amount)
-
-
-def _has_security(record: Receivable, pledgor: str, pledgee: str) -> bool:
-    """A lien on the part."""
-    return any((lien.pledgor, lien.pledgee) == (pledgor, pledgee) for lien in record.liens)
 
 
 def _takes_away(cover: Cover, operation: AlterCover) -> bool:
@@ -248,7 +243,7 @@ def _takes_away(cover: Cover, operation: AlterCover) -> bool:
 def _check_payee_consents(record: Receivable, cover: Cover, consenting: tuple[str, ...]) -> None:
     """A lienholder that is to be paid is asked before it loses that. Once its lien is over it has nothing to lose."""
     payee = cover.loss_payee
-    if payee != cover.insured and payee not in consenting and _has_security(record, cover.insured, payee):
+    if payee != cover.insured and payee not in consenting and record.has_security(payee, cover.insured):
         raise RuleViolation(
             Code.HOLDER_CONSENT, f"{payee} must sign: it is the loss payee", collided_with=cover.place
         )
