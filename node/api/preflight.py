@@ -6,7 +6,8 @@ entry for another reason even when all had signed, and the rules are judged as i
 
 Guarantees: a verdict of the rules tells how much of a receivable is whose, so it is given only to a member that is itself a
 named party of every operation. While others who must sign have not, anybody can name them: until then the caller must also
-be one who may see the record of every receivable that the entry names. Whoever is not gets the door's verdict alone.
+be one who may see the record of every receivable that the entry names, and the exporter of every blanket. Whoever is not gets
+the door's verdict alone. What a refusal says of a taker's limits and group is told to others only once the taker has signed.
 Leaves to others: how much a member may ask, and the log of it (`registry_service`).
 """
 
@@ -21,13 +22,14 @@ from registry.admission import check_chain, check_freshness, check_quota, check_
 from registry.entry import Entry, EntrySignature, verify_signatures
 from registry.errors import Code, EntryRefused, NotPermitted
 from registry.member import Member
-from registry.operations import Operation
+from registry.operations import AssignBlanket, Operation
 from registry.operations.governance import Role
 from registry.receipt import Result
 from registry.rules import RULES
 from registry.state import WorkingState
 from registry.transition import judge_operations, policy_at
 
+_OF_THE_TAKER = frozenset({Code.CONCENTRATION, Code.RELATED_PARTY})
 RULES_WITHHELD = (
     "; the rules are judged only for a party of every operation that may see the records it names"
 )
@@ -48,11 +50,11 @@ def preflight(store: StorePort, chain_id: bytes, entry: Entry, caller: Member, n
     with store.read() as snapshot:
         state = WorkingState(snapshot)
         height = snapshot.height + 1
-        code, message = str(Code.OK), ""
+        code, message, consented = str(Code.OK), "", True
         try:
             signers = _pass_door(state, entry, chain_id, height, now_ms)
         except EntryRefused as refused:
-            code, message = str(refused.code), refused.message
+            code, message, consented = str(refused.code), refused.message, False
             signers = frozenset(_named_members(entry)) | {party.member for party in entry.signatures}
             # What needs nobody else it could just as well submit.
             if signers != {caller.member_id} and not _may_see_all(state, entry, caller):
@@ -62,6 +64,9 @@ def preflight(store: StorePort, chain_id: bytes, entry: Entry, caller: Member, n
         results, _ = judge_operations(
             state, policy_at(state, height), chain_id, height, now_ms, entry, 0, signers
         )
+        if not consented:
+            pairs = zip(entry.body.operations, results, strict=True)
+            results = tuple(_discreet(operation, result, caller) for operation, result in pairs)
         return Preflight(snapshot.height, code, message, results)
 
 
@@ -112,6 +117,18 @@ def _is_named(operation: Operation, caller: Member) -> bool:
     return any(party.member == caller.member_id for party in rule.parties(operation))
 
 
+def _discreet(operation: Operation, result: Result, caller: Member) -> Result:
+    """The result without the figures of a taker who has not signed: how much it bears, and whose group it is of."""
+    taker = getattr(operation, "assignee", None) or getattr(operation, "pledgee", None)
+    if result.code not in _OF_THE_TAKER or taker == caller.member_id:
+        return result
+    return replace(result, collided_with=None, reasons=())
+
+
 def _may_see_all(state: WorkingState, entry: Entry, caller: Member) -> bool:
+    blankets = (operation for operation in entry.body.operations if isinstance(operation, AssignBlanket))
+    if any(blanket.assignor != caller.member_id for blanket in blankets):
+        # Whom an exporter has promised its registrations to is nobody else's business.
+        return False
     records = (state.receivable(identifier) for identifier in receivables_named(entry))
     return all(record is None or may_see(caller, record) for record in records)

@@ -13,6 +13,8 @@ import pytest
 from node.api.preflight import Preflight, preflight, receivables_named
 from registry.entry import EntryBody, Mode, decode_entry
 from registry.operations import Operation
+from registry.operations.relationships import DeclareRiskAssets
+from tests.registry.assignment_examples import blanket
 from tests.registry.consortium import (
     AFFILIATE,
     ASSOCIATION,
@@ -22,6 +24,8 @@ from tests.registry.consortium import (
     FACTOR_1,
     FACTOR_2,
     FACTOR_3,
+    OPEN_POLICY,
+    START_DAY,
     Consortium,
     dispute,
     found,
@@ -78,6 +82,14 @@ def receivable(trade: Consortium) -> bytes:
     trade.do(trade.assignment(registered, 6_000, FACTOR_2))
     trade.do(trade.pledging(registered, 1_500, FACTOR_1))
     return registered
+
+
+@pytest.fixture
+def receivable_of_limits() -> tuple[Consortium, bytes]:
+    """factor-1 may have 5,000 at stake with one debtor."""
+    trade = found(replace(OPEN_POLICY, single_debtor_max_percent=50))
+    trade.do(DeclareRiskAssets(FACTOR_1, "USD", 10_000, START_DAY), by=FACTOR_1, signed_by=(FACTOR_1,))
+    return trade, trade.registered()
 
 
 def test_stranger_that_names_others_hears_nothing_of_what_they_hold(
@@ -158,6 +170,29 @@ def test_forged_signature_is_no_consent(trade: Consortium, receivable: bytes) ->
     store: Any = ConsortiumStore(trade)
     judged = preflight(store, trade.genesis.chain_id, forged, member, trade.now_ms)
     assert (judged.door_code, judged.results) == ("BAD_SIGNATURE", ())
+
+
+def test_a_factor_hears_nothing_of_the_blankets_of_an_exporter_that_has_not_signed(trade: Consortium) -> None:
+    trade.do(blanket(trade))
+    probe = blanket(trade, FACTOR_2)
+    for signers in ((), (FACTOR_2,)):
+        assert ask(trade, FACTOR_2, probe, signers=signers).results == ()
+    assert codes(ask(trade, EXPORTER, probe)) == ["BLANKET_CONFLICT"]
+    assert codes(ask(trade, FACTOR_2, probe, signers=(FACTOR_2, EXPORTER))) == ["BLANKET_CONFLICT"]
+
+
+def test_an_exporter_does_not_hear_what_a_factor_can_bear(
+    receivable_of_limits: tuple[Consortium, bytes],
+) -> None:
+    trade, registered = receivable_of_limits
+    probe = trade.assignment(registered, 10_000)
+    refused = ask(trade, EXPORTER, probe).results[0]
+    assert (str(refused.code), refused.collided_with, refused.reasons) == ("CONCENTRATION", None, ())
+    told = ask(trade, EXPORTER, probe, signers=(EXPORTER, FACTOR_1)).results[0]
+    assert [reason.word for reason in told.reasons] == ["exposure", "limit"]
+    trade.do(trade.assignment(registered, 1))
+    own = ask(trade, FACTOR_1, trade.assignment(registered, 9_999)).results[0]
+    assert [reason.word for reason in own.reasons] == ["exposure", "limit"]
 
 
 def test_each_receivable_is_named_once_in_the_log(trade: Consortium, receivable: bytes) -> None:
