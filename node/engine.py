@@ -162,7 +162,7 @@ class Engine:
         clock: Clock,
         listener: Listener,
     ) -> None:
-        """`signer` is None for an observer."""
+        """`signer` signs where the ledger names this node with its key; None for a node that will never vote."""
         self._settings = settings
         self._application = application
         self._journal = journal
@@ -259,14 +259,29 @@ class Engine:
         observing = None
         if self._height <= floor:
             observing = f"signs nothing up to height {floor}: it may have forgotten what it signed there"
+        elif self._has_another_key():
+            observing = (
+                "the ledger names another key for this node: a vote with this one would be worth nothing"
+            )
         validating = self._votes() and observing is None
         step = self._driver.current_step.name.lower()
         return EngineStatus(self._height - 1, self._driver.round, step, validating, self._syncing, observing)
 
     def _votes(self) -> bool:
-        if self._signer is None or self._syncing:
-            return False
-        return self._application.validators(self._height).get(self._settings.node_id) is not None
+        return not self._syncing and self._is_validator(self._height)
+
+    def _is_validator(self, height: int) -> bool:
+        """Whether a signature of ours counts at this height: the ledger names this node, and with the key that we have."""
+        recorded = self._application.validators(height).get(self._settings.node_id)
+        return (
+            self._signer is not None
+            and recorded is not None
+            and recorded.public_key == self._signer.public_key
+        )
+
+    def _has_another_key(self) -> bool:
+        recorded = self._application.validators(self._height).get(self._settings.node_id)
+        return self._signer is not None and recorded is not None and not self._is_validator(self._height)
 
     # -- Start ------------------------------------------------------------------------------------------------------
 
@@ -310,7 +325,7 @@ class Engine:
         told from a node that was merely away, which must vote again at once or the network may lack a quorum. What our key
         has signed since is in the certificates that we lack. As in `_observe_after`, we may have signed two heights on.
         """
-        if self._signer is None:
+        if self._signer is None or not self._is_validator(certificate.height):
             return
         index = self._application.validators(certificate.height).index(self._settings.node_id)
         last = self._signer.last
@@ -489,6 +504,8 @@ class Engine:
         """
         if self._signer is None or self._syncing or message.height <= self._signer.floor:
             return
+        if not self._is_validator(message.height):
+            return  # of our name, and of another key: the ledger has rotated it
         self._journal.flush()
         try:
             signed = self._signer.sign(message)

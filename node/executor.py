@@ -22,9 +22,10 @@ from consensus.certificate import Certificate, verify_certificate
 from consensus.errors import CertificateInvalid, EvidenceInvalid, InvalidMessage
 from consensus.evidence import Equivocation, verify_evidence
 from consensus.messages import BlockHash
-from consensus.validators import NodeId, Validator, ValidatorSet
+from consensus.validators import NodeId, ValidatorSet
 from node.clock import Clock
 from node.mempool import Mempool
+from node.node_history import NodeHistory
 from node.ports import BlockRecord, BuiltValue, Committed, SnapshotPort, StorePort, Tip, ValueInfo
 from registry import limits
 from registry.block import Block, decode_block, decode_header, encode_block, make_block
@@ -99,7 +100,6 @@ class Executor:
         self._store = store
         self._mempool = mempool
         self._clock = clock
-        self._validators = validators_of(genesis)
         self._evidence: dict[bytes, Equivocation] = {}
         self._decoded: OrderedDict[bytes, Block] = OrderedDict()
         self._executed: OrderedDict[bytes, _Executed] = OrderedDict()
@@ -109,6 +109,7 @@ class Executor:
         if store.is_empty():
             # If we were to crash before this is durable, the store would be empty still, and this line run again.
             store.commit_genesis(genesis_state(genesis).delta)
+        self.nodes = NodeHistory(store)
         with store.read() as snapshot:
             self._tip = read_tip(genesis, snapshot)
             self._certificate = snapshot.certificate(self._tip.height) or b""
@@ -125,8 +126,8 @@ class Executor:
         return Tip(tip.height, BlockHash(tip.block_hash), tip.time_ms, self._certificate)
 
     def validators(self, height: int) -> ValidatorSet:
-        """Who votes at `height`: until the rulebook's ChangeValidators exists, those of the genesis document."""
-        return self._validators
+        """Who votes at `height`, by what the ledger has decided."""
+        return self.nodes.validators(height)
 
     def has_work(self) -> bool:
         """Whether a block built now would carry an entry or evidence."""
@@ -187,6 +188,7 @@ class Executor:
         # If we were to crash here, the next start would read this tip from the store; all below is memory.
         self._tip = self._tip.after(block)
         self._certificate = certificate
+        self.nodes.committed(executed.result.delta)
         self._adapt_build_time(block, Certificate.decode(certificate).round)
         self._executed.clear()
         self._decoded.clear()
@@ -272,8 +274,9 @@ class Executor:
         known = self._executed.get(block.block_hash)
         if known is not None:
             return known
-        check_parent_certificate(self._tip, self._validators, block, self._certificate)
-        if self._validators.get(NodeId(block.header.proposer)) is None:
+        height = self._tip.height
+        check_parent_certificate(self._tip, self.validators(height), block, self._certificate)
+        if self.validators(height + 1).get(NodeId(block.header.proposer)) is None:
             raise BlockInvalid(f"the proposer {block.header.proposer} is no validator")
         with self._store.read() as snapshot:
             evidence_ids = self._check_evidence(snapshot, block)
@@ -345,15 +348,6 @@ class Executor:
         while len(self._executed) > EXECUTED_MAX:
             self._executed.popitem(last=False)
         return executed
-
-
-def validators_of(genesis: Genesis) -> ValidatorSet:
-    """The genesis document's validators in the words of consensus."""
-    return ValidatorSet(
-        tuple(
-            Validator(NodeId(node.node_id), node.consensus_key, node.power) for node in genesis.validators()
-        )
-    )
 
 
 def read_tip(genesis: Genesis, snapshot: SnapshotPort) -> ChainTip:

@@ -5,6 +5,7 @@ engine asks, because the new memory replaces the old one durably before the sign
 signature again, so a crash between signing and sending is harmless. Anything lower or conflicting is `SigningRefused`.
 Nothing at or below the *floor* is signed at all: the floor is raised when a journal is lost, or a backup restored, and it
 is kept here so that a restart does not forget it. Which message is right to sign is left to consensus.
+Each key has a memory of its own: after a change of key that of the old one is kept, and is there if it ever comes back.
 
     file  "pledgebook signer 1\\n" | chain id 32 | public key 32 | floor u64 | height u64 | round u32 | step u8 |
           length u16 | sign bytes | signature 64 | CRC32C of all before u32
@@ -25,6 +26,7 @@ from node.disk import Disk
 from registry.signing import SIGNATURE_BYTES, SigningKey
 
 SIGNER_NAME: Final = "signer"
+"""The memory of the configured key. That of another key which this node has used is kept beside it (`_kept_name`)."""
 
 _TITLE: Final = b"pledgebook signer 1\n"
 _PLACE: Final = struct.Struct(">QQIBH")
@@ -71,9 +73,39 @@ class Signer:
         self._chain_id = chain_id
         self._last = _NOTHING
         self._floor = 0
+        self._take_own_file()
         self._exists = disk.exists(SIGNER_NAME)
         if self._exists:
             self._floor, self._last = self._decode(disk.read(SIGNER_NAME))
+
+    def _take_own_file(self) -> None:
+        """Put the memory of another key aside, and that of this one in its place if there is any.
+
+        If we were to crash between two of these steps, the next start would find what the first one kept, and do the rest.
+        """
+        other = self._key_of_file()
+        own_kept = _kept_name(self._key.public_key)
+        if other is not None:
+            self._disk.write_atomic(_kept_name(other), self._disk.read(SIGNER_NAME))
+            if self._disk.exists(own_kept):
+                self._disk.write_atomic(SIGNER_NAME, self._disk.read(own_kept))
+            else:
+                self._disk.remove(SIGNER_NAME)
+        elif self._disk.exists(own_kept) and not self._disk.exists(SIGNER_NAME):
+            self._disk.write_atomic(SIGNER_NAME, self._disk.read(own_kept))
+        # From here on the file is the memory; an older copy of it must not be taken for one.
+        if self._disk.exists(own_kept):
+            self._disk.remove(own_kept)
+
+    def _key_of_file(self) -> bytes | None:
+        """Whose memory the file is, when it is whole, of this chain, and of another key than ours."""
+        if not self._disk.exists(SIGNER_NAME):
+            return None
+        data = self._disk.read(SIGNER_NAME)
+        public_key = data[_HEAD_BYTES - _ID_BYTES : _HEAD_BYTES]
+        checksum = _CRC.pack(google_crc32c.value(data[: -_CRC.size]))
+        is_whole = data.startswith(_TITLE + self._chain_id) and data.endswith(checksum)
+        return public_key if is_whole and public_key != self._key.public_key else None
 
     @property
     def exists(self) -> bool:
@@ -148,16 +180,16 @@ class Signer:
             raise SignerCorrupt(
                 f"the file {SIGNER_NAME} is of chain {chain_id.hex()}, not {self._chain_id.hex()}"
             )
-        if public_key != self._key.public_key:
-            raise SignerCorrupt(
-                f"the file {SIGNER_NAME} is of key {public_key.hex()}, the configured key is {self._key.public_key.hex()}; "
-                "after a change of key move the file aside, and the node starts as an observer"
-            )
+        assert public_key == self._key.public_key, "a file of another key was put aside"
         floor, height, round, step, length = _PLACE.unpack_from(body, _HEAD_BYTES)
         if len(body) != fields_end + length + SIGNATURE_BYTES:
             raise SignerCorrupt(_damaged(f"its length does not fit {length} signed bytes"))
         sign_bytes = body[fields_end : fields_end + length]
         return floor, LastSigned(height, round, step, sign_bytes, body[fields_end + length :])
+
+
+def _kept_name(public_key: bytes) -> str:
+    return f"{SIGNER_NAME}-{public_key.hex()[:16]}"
 
 
 def _step(message: UnsignedVote | UnsignedProposal) -> int:

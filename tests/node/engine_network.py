@@ -17,6 +17,7 @@ from node.journal import JOURNAL_NAME, Journal
 from node.mempool import Mempool
 from node.ports import Committed, Message, Timer
 from node.signer import Signer
+from registry.entry import Entry
 from registry.genesis import Genesis
 from tests.node.chain_builders import (
     GENESIS_TIME_MS,
@@ -61,6 +62,7 @@ class VirtualNode:
         self.network = network
         self.node_id = node_id
         self.votes = votes
+        self.key = key_of(node_id)
         self.disk = CrashingDisk()
         self.store = MemoryStore(network.genesis.chain_id)
         self.mempool: Mempool
@@ -85,7 +87,7 @@ class VirtualNode:
         journal = Journal(
             self.disk, genesis.chain_id, new_mark=lambda: b"mk%06d" % next(marks), rotate_bytes=20_000
         )
-        signer = Signer(self.disk, key_of(self.node_id), genesis.chain_id) if self.votes else None
+        signer = Signer(self.disk, self.key, genesis.chain_id) if self.votes else None
         settings = EngineSettings(self.node_id, genesis.chain_id, NETWORK_DELAY_MS, heartbeat_ms=HEARTBEAT_MS)
         self.engine = Engine(
             settings,
@@ -114,9 +116,13 @@ class VirtualNode:
 
     def submit(self, sequence: int) -> None:
         """An entry comes to this node and is gossiped to all."""
+        self.submit_entry(registration(self.network.genesis.chain_id, sequence))
+
+    def submit_entry(self, entry: Entry) -> None:
+        """An entry comes to this node and is gossiped to all that live."""
         for node in self.network.nodes.values():
             if node.alive:
-                node.mempool.add(registration(self.network.genesis.chain_id, sequence), local=node is self)
+                node.mempool.add(entry, local=node is self)
                 node.handle(WorkArrived())
 
     @property

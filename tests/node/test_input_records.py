@@ -28,8 +28,8 @@ from consensus.inputs import (
 )
 from consensus.messages import NO_ROUND, BlockHash, UnsignedProposal, UnsignedVote, VoteType
 from consensus.validators import NodeId, ValidatorSet
-from node.executor import validators_of
 from node.input_codec import REASON_CHARS_MAX, InputUnreadable, decode_input, encode_input
+from node.node_history import validators_of
 from tests.node.chain_builders import NODE_IDS, certify, make_genesis
 
 GENESIS = make_genesis()

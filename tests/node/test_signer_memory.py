@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -204,12 +205,58 @@ def test_shortened_file_is_noticed(kept: int) -> None:
         signer_on(disk)
 
 
-def test_file_of_another_key_or_chain_is_refused() -> None:
+def test_file_of_another_chain_is_refused() -> None:
     disk, _ = fresh()
-    with pytest.raises(SignerCorrupt, match="configured key"):
-        Signer(disk, SigningKey(b"\1" * 32), CHAIN_ID)
     with pytest.raises(SignerCorrupt, match="chain"):
         Signer(disk, KEY, bytes(32))
+
+
+NEXT_KEY = SigningKey(b"\1" * 32)
+
+
+def test_a_new_key_has_signed_nothing_and_the_old_ones_memory_is_kept() -> None:
+    disk, signer = fresh()
+    signer.sign(vote(5))
+    after = Signer(disk, NEXT_KEY, CHAIN_ID)
+    assert not after.exists
+    after.create(floor=7)
+    after.sign(vote(9))
+    back = signer_on(disk)
+    assert back.last is not None
+    assert back.last.place == (5, 0, 1)
+    with pytest.raises(SigningRefused):
+        back.sign(vote(5, value=2))
+    back.sign(vote(6))
+    again = Signer(disk, NEXT_KEY, CHAIN_ID)
+    assert (again.floor, again.last.place if again.last else None) == (7, (9, 0, 1))
+    assert disk.list().count(SIGNER_NAME) == 1
+    assert len(disk.list()) == 2
+
+
+@pytest.mark.parametrize("crash_at", range(10))
+def test_a_crash_while_keys_change_forgets_neither_memory(crash_at: int) -> None:
+    disk, signer = fresh()
+    signer.sign(vote(5))
+    Signer(disk, NEXT_KEY, CHAIN_ID).create(floor=7)
+    disk.crash_at = crash_at
+    with suppress(Crash):
+        signer_on(disk)
+    disk = disk.after_crash(0.0)
+    back = signer_on(disk)
+    assert back.last is not None
+    assert back.last.place == (5, 0, 1)
+    assert Signer(disk, NEXT_KEY, CHAIN_ID).floor == 7
+
+
+def test_an_old_copy_beside_the_present_memory_is_no_memory() -> None:
+    disk, signer = fresh()
+    signer.sign(vote(5))
+    disk.write_atomic(f"{SIGNER_NAME}-{KEY.public_key.hex()[:16]}", disk.read(SIGNER_NAME))
+    signer.sign(vote(6))
+    last = signer_on(disk).last
+    assert last is not None
+    assert last.height == 6
+    assert disk.list() == (SIGNER_NAME,)
 
 
 def test_public_key_is_the_keys() -> None:

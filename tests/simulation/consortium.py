@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Final
 
 from consensus.validators import NodeId
-from node.executor import validators_of
+from node.node_history import validators_of
 from registry.entry import Entry, decode_entry, verify_signatures
 from registry.genesis import Genesis, encode_genesis, parse_genesis
 from tests.node.chain_builders import NODE_IDS, key_of, make_genesis, registration

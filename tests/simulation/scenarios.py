@@ -13,7 +13,7 @@ from functools import partial
 
 from consensus.inputs import NeedFromPeer
 from consensus.messages import Proposal, ValueMessage, Vote, VoteType
-from node.executor import validators_of
+from node.node_history import validators_of
 from tests.simulation import byzantine
 from tests.simulation.consortium import EQUAL_POWERS, Consortium, Outcome, replay_chain
 from tests.simulation.network import LinkFaults, Packet
