@@ -33,6 +33,7 @@ from registry.entry import Entry, decode_entry, verify_signatures
 from registry.errors import BadSignature, BlockInvalid, Code, EntryRefused, StoreCorrupt
 from registry.genesis import Genesis
 from registry.merkle.log import Frontier, frontier_from
+from registry.operations import total_weight
 from registry.signing import verify
 from registry.transition import (
     BlockExecution,
@@ -237,7 +238,7 @@ class Executor:
             if operations >= self._settings.operations_min and self._clock.monotonic_ms() >= until_ms:
                 return tuple(taken), True
             entry_bytes += len(entry.raw)
-            operations += len(entry.body.operations)
+            operations += total_weight(entry.body.operations)
             if entry_bytes > limits.BLOCK_BYTES_MAX or operations > limits.BLOCK_OPERATIONS_MAX:
                 break
             try:

@@ -13,7 +13,7 @@ from . import limits
 from .entry import Entry
 from .errors import Code, NotFresh, NotPermitted
 from .member import Member, MemberStatus
-from .operations import Operation
+from .operations import Operation, total_weight
 from .operations.governance import Role
 from .policy import Policy
 from .rules import RULES
@@ -135,7 +135,7 @@ def check_quota(state: WorkingState, policy: Policy, entry: Entry, time_ms: int)
     submitter, day = entry.body.submitter, time_ms // DAY_MS
     use: DayUse | None = state.get(Namespace.QUOTA, submitter.encode())
     used = use.operations if use is not None and use.day == day else 0
-    asked = used + len(entry.body.operations)
+    asked = used + total_weight(entry.body.operations)
     if asked > quota:
         raise NotFresh(
             Code.QUOTA,

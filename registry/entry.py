@@ -16,7 +16,7 @@ from . import limits
 from .codec import Blob, Bytes, Choice, Items, Struct, Uint, pack, read
 from .errors import MalformedEntry
 from .identifiers import EntryId
-from .operations import TYPE_BY_CLASS, TYPE_BY_CODE, Operation
+from .operations import TYPE_BY_CLASS, TYPE_BY_CODE, Operation, total_weight
 from .operations.fields import MEMBER_ID, PUBLIC_KEY, SIGNATURE, TIME_MS
 from .signing import SigningKey, Tag, digest, verify
 
@@ -114,12 +114,25 @@ _ENVELOPE: Final = Struct(
 
 def encode_body(body: EntryBody) -> bytes:
     """The canonical bytes that every party signs. Raises MalformedEntry naming the field that is out of bounds."""
-    return pack(_BODY.encode(body, "entry"))
+    raw = _BODY.encode(body, "entry")
+    _check_weight(body)
+    return pack(raw)
 
 
 def decode_body(body_bytes: bytes) -> EntryBody:
     """The inverse of `encode_body`. Raises MalformedEntry."""
-    return read(_BODY, body_bytes, limits.ENTRY_BYTES_MAX, "entry")
+    body = read(_BODY, body_bytes, limits.ENTRY_BYTES_MAX, "entry")
+    _check_weight(body)
+    return body
+
+
+def _check_weight(body: EntryBody) -> None:
+    weight = total_weight(body.operations)
+    if weight > limits.OPERATIONS_MAX:
+        raise MalformedEntry(
+            f"the operations name {weight} receivables in all, at most {limits.OPERATIONS_MAX} are allowed",
+            path="entry.operations",
+        )
 
 
 def entry_id_of(body_bytes: bytes) -> EntryId:

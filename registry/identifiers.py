@@ -23,6 +23,7 @@ EntryId = NewType("EntryId", bytes)
 OfferId = NewType("OfferId", bytes)
 BlanketId = NewType("BlanketId", bytes)
 CoverId = NewType("CoverId", bytes)
+PoolId = NewType("PoolId", bytes)
 
 ID_BYTES: Final = 32
 # The libraries' checks also take separators, lower case, other scripts' digits and, for an LEI, any length and the check
@@ -78,6 +79,11 @@ def blanket_id(entry_id: bytes, operation_index: int) -> BlanketId:
 def cover_id(entry_id: bytes, operation_index: int) -> CoverId:
     """The id of the cover that operation `operation_index` of the entry binds."""
     return CoverId(digest(Tag.COVER, entry_id, operation_index.to_bytes(4, "big")))
+
+
+def pool_id(entry_id: bytes, operation_index: int) -> PoolId:
+    """The id of the pool that operation `operation_index` of the entry agrees."""
+    return PoolId(digest(Tag.POOL, entry_id, operation_index.to_bytes(4, "big")))
 
 
 def show_id(identifier: bytes) -> str:

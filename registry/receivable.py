@@ -32,6 +32,7 @@ from .offers import RESERVATIONS, Reservation, fitting_offers, reserved_by
 from .operations.existence import EVIDENCE, FINGERPRINTS, SCHEDULE, WAIVED, Defence, Evidence, Instalment
 from .operations.fields import AMOUNT, DAY, HASH, LIEN_ID, MEMBER_ID, RECEIVABLE_ID, TIME_MS
 from .operations.fields import REFERENCE as REFERENCE
+from .pooled import POOLED, Pooled
 from .restraints import RESTRAINTS, UNRESTRAINED, Restraints
 from .terms import TERMS, Terms
 
@@ -151,6 +152,7 @@ class Receivable:
     links: tuple[Link, ...] = ()
     judgments: tuple[Judgment, ...] = ()
     covers: tuple[Cover, ...] = ()
+    pool: Pooled | None = None
 
     @property
     def is_open(self) -> bool:
@@ -206,8 +208,9 @@ class Receivable:
         return covered_of(self.covers, holder)
 
     def has_security(self, member: str, pledgor: str) -> bool:
-        """Whether the member has a lien on the pledgor's part."""
-        return any((lien.pledgor, lien.pledgee) == (pledgor, member) for lien in self.liens)
+        """Whether the member has a lien on the pledgor's part, or the pool in which it stands."""
+        pooled = self.pool is not None and (self.exporter, self.pool.factor) == (pledgor, member)
+        return pooled or any((lien.pledgor, lien.pledgee) == (pledgor, member) for lien in self.liens)
 
     def ends_ms(self) -> Iterator[int]:
         """When something of it runs out, or takes effect, by itself, in block time."""
@@ -218,6 +221,8 @@ class Receivable:
         if self.default is None:
             # A loss that came while a cover ran can be claimed after its end.
             yield from (cover.until_ms for cover in self.covers)
+        if self.pool is not None:
+            yield from self.pool.ends_ms(self.due_date)
 
     def disposed_by(self, holder: str) -> Disposal | None:
         for disposal in self.disposals:
@@ -243,6 +248,8 @@ class Receivable:
         members.update(disposal.holder for disposal in self.disposals)
         for lien in self.liens:
             members.update((lien.pledgor, lien.pledgee))
+        if self.pool is not None:
+            members.add(self.pool.factor)
         # Who was made an offer looks at the record before it accepts.
         members.update(offer.assignee for offer in self.reservations)
         for cover in self.covers:
@@ -286,7 +293,10 @@ def free_amount(
         if amount
     ]
     # A dispute that is raised on a pledged part lies on the same value: the two may exceed the part.
-    return FreeAmount(max(0, part - reserved - pledged - disputed), tuple(reasons))
+    rest = max(0, part - reserved - pledged - disputed)
+    if rest and receivable.pool is not None and holder == receivable.exporter:
+        return FreeAmount(0, (*reasons, Reason("pooled", rest)))
+    return FreeAmount(rest, tuple(reasons))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +304,7 @@ class StatusSummary:
     """What any member may see of a receivable it can name: amounts in minor units, and since which height they stand.
 
     `free` is what could be disposed of by the present holders; `assigned` lies with others than the exporter; `reserved` is kept
-    for factors that were made an offer.
+    for factors that were made an offer; `pooled` would be free if the receivable stood in no pool.
     """
 
     receivable_id: bytes
@@ -307,6 +317,7 @@ class StatusSummary:
     pledged: int
     disputed: int
     confirmed: int
+    pooled: int
     since_height: int
 
 
@@ -323,16 +334,25 @@ def summarise(receivable: Receivable) -> StatusSummary:
         pledged=sum(lien.amount for lien in receivable.liens if lien.behind is None),
         disputed=receivable.disputed,
         confirmed=receivable.confirmation.amount,
+        pooled=_pooled(receivable),
         since_height=receivable.changed_height,
     )
 
 
+def _pooled(receivable: Receivable) -> int:
+    reasons = free_amount(receivable, receivable.exporter).reasons if receivable.pool else ()
+    return sum(reason.amount for reason in reasons if reason.word == "pooled")
+
+
 def with_fitting_claims(receivable: Receivable) -> Receivable:
-    """The record after whatever shrank or closed its parts: offers that no longer fit end, and notices of who holds no part."""
+    """The record after whatever shrank or closed its parts: offers that no longer fit end, and notices of who holds no part.
+    A closed receivable stands in no pool."""
     record = _with_fitting_covers(receivable)
+    closed = record.phase in CLOSED
+    if closed and record.pool is not None:
+        record = replace(record, pool=None)
     if not record.reservations and not record.notices:
         return record
-    closed = record.phase in CLOSED
     room = (
         {} if closed else {part.holder: part.amount - record.pledged_by(part.holder) for part in record.parts}
     )
@@ -374,6 +394,7 @@ def check_invariants(receivable: Receivable) -> None:
         ("pledgor holds", all(record.part_of(lien.pledgor) for lien in record.liens)),
         ("liens are positive", all(lien.amount > 0 for lien in record.liens)),
         ("a closed receivable has no lien", record.phase not in CLOSED or not record.liens),
+        ("only what is owed is pooled", record.pool is None or record.is_open),
         ("junior <= senior", all(_junior_fits(record, lien) for lien in record.liens)),
         (
             "covers <= part",
@@ -424,6 +445,7 @@ STATUS_SUMMARY: Final = Struct(
         "pledged": AMOUNT,
         "disputed": AMOUNT,
         "confirmed": AMOUNT,
+        "pooled": AMOUNT,
         "since_height": Uint(limits.HEIGHT_MAX),
     },
 )
@@ -488,5 +510,6 @@ RECEIVABLE: Final = Struct(
         "links": LINKS,
         "judgments": JUDGMENTS,
         "covers": COVERS,
+        "pool": Optional_(POOLED),
     },
 )

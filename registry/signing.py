@@ -30,6 +30,7 @@ class Tag:
     OFFER: Final = b"pledgebook/offer-id/v1\0"
     BLANKET: Final = b"pledgebook/blanket-id/v1\0"
     COVER: Final = b"pledgebook/cover-id/v1\0"
+    POOL: Final = b"pledgebook/pool-id/v1\0"
     POSSESSION: Final = b"pledgebook/possession/v1\0"
     NODE_POSSESSION: Final = b"pledgebook/node-possession/v1\0"
     TACIT_OPT_IN: Final = b"pledgebook/tacit-opt-in/v1\0"

@@ -30,6 +30,7 @@ from .nodes import NODE_SET, NodeSet
 from .operations.fields import MEMBER_ID, RECEIVABLE_ID
 from .payments import PAYMENT, Payment
 from .policy import POLICY, Policy
+from .pools import POOL, Pool, follow
 from .receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY, Receivable, summarise
 from .relations import CONTROLLED, CONTROLS, Control
 from .sequence_window import SEQUENCE_WINDOW, SequenceWindow
@@ -66,6 +67,7 @@ class Namespace(IntEnum):
     BLANKET = 20
     PAYMENT = 40
     COVERAGE = 50
+    POOL = 60
 
 
 SINGLETON: Final = b""  # id of the one value of a namespace that has only one
@@ -276,6 +278,7 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     Namespace.BLANKET: _private(BLANKETS),
     Namespace.PAYMENT: _private(PAYMENT),
     Namespace.COVERAGE: _private(POLICY_USE),
+    Namespace.POOL: _private(POOL),
     Namespace.POLICY: _public(POLICY),
     Namespace.PENDING_POLICY: _public(PENDING_POLICY),
     Namespace.UPGRADE: _public(UPGRADE),
@@ -348,6 +351,7 @@ class WorkingState:
         if namespace is Namespace.RECEIVABLE and isinstance(value, Receivable):
             self._count_exposures(identifier, value)
             self._count_covers(identifier, value)
+            self._count_pools(identifier, value)
         key = (namespace, identifier)
         self._undo.append((key, self.get(namespace, identifier), key in self._written))
         self._objects[key] = value
@@ -363,6 +367,18 @@ class WorkingState:
             if gained:
                 key = exposure_id(member_id, after.debtor_reference, after.currency)
                 self.put(Namespace.EXPOSURE, key, (self.get(Namespace.EXPOSURE, key) or 0) + gained or None)
+
+    def _count_pools(self, identifier: bytes, after: Receivable) -> None:
+        before = self.receivable(identifier)
+        for pooled in dict.fromkeys((before.pool if before else None, after.pool)):
+            if pooled is None:
+                continue
+            pool = self.pool(pooled.pool_id)
+            if pool is None:
+                raise InvariantViolation("a receivable is in no pool that exists", receivable=identifier.hex())
+            changed = follow(pool, before, after)
+            if changed != pool:
+                self.put(Namespace.POOL, pool.pool_id, changed)
 
     def _count_covers(self, identifier: bytes, after: Receivable) -> None:
         record = self.receivable(identifier)
@@ -437,6 +453,10 @@ class WorkingState:
         """Whom an exporter has invoiced lately (`registry.trade_graph`)."""
         edges: tuple[Edge, ...] | None = self.get(Namespace.TRADE, exporter_reference)
         return edges or ()
+
+    def pool(self, pool_id: bytes) -> Pool | None:
+        pool: Pool | None = self.get(Namespace.POOL, pool_id)
+        return pool
 
     def policy(self) -> Policy:
         return self._singleton(Namespace.POLICY, Policy)

@@ -37,9 +37,10 @@ from .liens import with_lapses, without_expired
 from .merkle.log import Frontier, tree_root
 from .nodes import NodeSet
 from .offers import without_lapsed
-from .operations import Operation
+from .operations import Operation, total_weight
 from .operations.governance import Role
 from .policy import Policy
+from .pooled import at_time as pooled_at_time
 from .receipt import RECEIPT_VERSION, Outcome, Receipt, Result, encode_receipt
 from .receivable import Receivable
 from .restraints import without_lapsed_objections
@@ -242,7 +243,7 @@ def apply_block(reader: StateReader, tip: ChainTip, block: Block, entries: Seque
     if tuple(entry.raw for entry in entries) != block.entries:
         raise InvariantViolation("the decoded entries are not those of the block", height=block.header.height)
     check_links(tip, block.header)
-    if sum(len(entry.body.operations) for entry in entries) > limits.BLOCK_OPERATIONS_MAX:
+    if sum(total_weight(entry.body.operations) for entry in entries) > limits.BLOCK_OPERATIONS_MAX:
         raise BlockInvalid(f"more than {limits.BLOCK_OPERATIONS_MAX} operations in one block")
     execution = BlockExecution(reader, tip, block.header.time_ms)
     for index, entry in enumerate(entries):
@@ -401,5 +402,6 @@ def _expired_at(record: Receivable, time_ms: int) -> Receivable:
         restraints=without_lapsed_objections(record.restraints, time_ms),
         collection=at_time(record.collection, time_ms),
         covers=running(record.covers, time_ms) if record.default is None else record.covers,
+        pool=pooled_at_time(record.pool, record.due_date, time_ms),
     )
     return replace(record, reservations=without_lapsed(record.reservations, time_ms))

@@ -32,6 +32,7 @@ from registry.codec import unpack
 from registry.entry import Entry, decode_entry, verify_signatures
 from registry.errors import BadSignature, BlockInvalid, MalformedEntry
 from registry.merkle.log import tree_root
+from registry.operations import total_weight
 from registry.signing import verify
 
 from .certificates import CertificateChecker, CertificateRefused, Certified
@@ -270,7 +271,7 @@ class Inspector:
             entry = self._entry(raw, index, offset, notes)
             if entry is not None:
                 entries.append(entry)
-        operations = sum(len(entry.body.operations) for entry in entries)
+        operations = sum(total_weight(entry.body.operations) for entry in entries)
         if operations > limits.BLOCK_OPERATIONS_MAX:
             notes.add(
                 Check.CONTAINER,

@@ -15,7 +15,7 @@ from registry.codec import pack
 from registry.entry import Entry
 from registry.errors import Code, InvariantViolation
 from registry.fingerprints import FingerprintKind
-from registry.operations import Operation
+from registry.operations import Operation, receivables_of
 from registry.operations.arrears import ReversePayment
 from registry.operations.collection import RecordPayment
 from registry.operations.decisions import ReleaseFingerprint
@@ -62,21 +62,20 @@ class Tally:
                     self._add_to_known(operation, receipt)
 
     def _add_to_known(self, operation: Operation, receipt: Receipt) -> None:
-        named: bytes | None = getattr(operation, "receivable", None)
-        if named is None:  # governance, or an agreement on what is yet to come
-            return
-        if named not in self.faces:
-            self.strangers.append((receipt.height, receipt.entry_index, named))
+        # None for governance, or an agreement on what is yet to come.
+        for named in receivables_of(operation):
+            if named not in self.faces:
+                self.strangers.append((receipt.height, receipt.entry_index, named))
         if type(operation) is RecordPayment:
-            self.paid[named] += operation.amount
+            self.paid[operation.receivable] += operation.amount
             self.payments[operation.bank_reference] = operation.amount
         if type(operation) is ReversePayment:
             # One that was never recorded takes nothing back, and shows as a difference to the record.
-            self.paid[named] -= self.payments.pop(operation.bank_reference, 0)
+            self.paid[operation.receivable] -= self.payments.pop(operation.bank_reference, 0)
         if type(operation) is ReleaseFingerprint:
             for kind in FingerprintKind:
                 key = state_key(Namespace.FINGERPRINT, bytes([kind]) + operation.fingerprint)
-                self.released.add((named, key))
+                self.released.add((operation.receivable, key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,7 @@ def _show_status(proven: ProvenStatus, *, as_json: bool) -> None:
 
 def summary_document(summary: StatusSummary) -> dict[str, Any]:
     """The public view as JSON."""
-    amounts = ("outstanding", "assigned", "reserved", "pledged", "disputed", "confirmed")
+    amounts = ("outstanding", "assigned", "reserved", "pledged", "pooled", "disputed", "confirmed")
     exporter, assignees = free_shares(summary)
     return {
         "receivable_id": show_id(summary.receivable_id),
@@ -191,7 +191,8 @@ def free_shares(summary: StatusSummary) -> tuple[range, range]:
     Nobody has more free than it holds, and what one side does not have the other has. The amount is known (a range of one)
     while nothing is pledged or disputed, or only one side holds anything; the parties see the record itself.
     """
-    kept = summary.outstanding - summary.assigned
+    # A pool takes all of the exporter's part that nothing else does.
+    kept = 0 if summary.pooled else summary.outstanding - summary.assigned
     exporter = range(max(0, summary.free - summary.assigned), min(summary.free, kept) + 1)
     assignees = range(max(0, summary.free - kept), min(summary.free, summary.assigned) + 1)
     return exporter, assignees
@@ -220,7 +221,7 @@ def _summary_lines(summary: StatusSummary) -> dict[str, str]:
         "free with assignees": _show_range(assignees, currency),
         **{
             name: show_amount(getattr(summary, name), currency)
-            for name in ("reserved", "pledged", "disputed", "confirmed")
+            for name in ("reserved", "pledged", "pooled", "disputed", "confirmed")
         },
         "since height": str(summary.since_height),
     }
@@ -286,6 +287,14 @@ def record_document(record: Receivable) -> dict[str, Any]:
             }
             for notice in record.notices
         ],
+        "pool": None
+        if record.pool is None
+        else {
+            "pool_id": show_id(record.pool.pool_id),
+            "factor": record.pool.factor,
+            "past_due": record.pool.is_past_due,
+            "place": output.place_document(record.pool.place),
+        },
         "covers": [
             {
                 "cover_id": show_id(cover.cover_id),
@@ -332,6 +341,7 @@ def _print_record(record: Receivable, head: Head, names: Mapping[str, str]) -> N
             "outstanding": show_amount(record.outstanding, currency),
             "disputed": show_amount(record.disputed, currency),
             "confirmed": show_amount(record.confirmation.amount, currency),
+            **({} if record.pool is None else {"in pool": show_id(record.pool.pool_id)}),
             "issued, due": f"{date_of(record.issue_date)}, {date_of(record.due_date)}",
             "proof": _proof_line(head),
         },

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from node.api.visibility import may_see
 from node.ports import StorePort
@@ -22,7 +23,7 @@ from registry.admission import check_chain, check_freshness, check_quota, check_
 from registry.entry import Entry, EntrySignature, verify_signatures
 from registry.errors import Code, EntryRefused, NotPermitted
 from registry.member import Member
-from registry.operations import AssignBlanket, Operation
+from registry.operations import AssignBlanket, Operation, receivables_of
 from registry.operations.governance import Role
 from registry.receipt import Result
 from registry.rules import RULES
@@ -72,8 +73,8 @@ def preflight(store: StorePort, chain_id: bytes, entry: Entry, caller: Member, n
 
 def receivables_named(entry: Entry) -> list[bytes]:
     """The receivables that the operations are about, each once."""
-    named = (getattr(operation, "receivable", None) for operation in entry.body.operations)
-    return list(dict.fromkeys(identifier for identifier in named if identifier is not None))
+    named = (receivables_of(operation) for operation in entry.body.operations)
+    return list(dict.fromkeys(chain.from_iterable(named)))
 
 
 def _pass_door(

@@ -28,6 +28,7 @@ from registry.errors import MalformedEntry
 from registry.identifiers import ID_BYTES
 from registry.limits import ENTRY_BYTES_MAX
 from registry.member import Member
+from registry.operations import total_weight
 from registry.receivable import Receivable
 from registry.state import Namespace, decode_value, split_stored, state_key
 
@@ -185,7 +186,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         except MalformedEntry as refused:
             return reply.preflight_answer(Preflight(api.feed.height, str(refused.code), refused.message, ()))
         # Each operation reads the state and tells of it as a query does.
-        api.query_rate.take(caller.member_id, len(entry.body.operations) - 1, api.clock.monotonic_ms())
+        api.query_rate.take(caller.member_id, total_weight(entry.body.operations) - 1, api.clock.monotonic_ms())
         api.query_log.add("preflight", caller.member_id, "preflight", receivables_named(entry))
         judged = await asyncio.to_thread(
             preflight, api.store, api.chain_id, entry, caller, api.clock.now_ms()

@@ -6,6 +6,7 @@ Adding an operation: its type and one row in its family's TYPES here, its rule f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from . import (
@@ -23,6 +24,7 @@ from . import (
     governance,
     links,
     members,
+    pool,
     relationships,
     restraint,
     reversal,
@@ -53,6 +55,15 @@ from .future import Crystallise, RegisterFutureReceivable
 from .governance import EnrolMember
 from .links import LinkExternalRegistration, LinkSearch
 from .members import ChangeMember, RevokeKey, RotateKey
+from .pool import (
+    AddToPool,
+    CreatePool,
+    DrawPool,
+    RemoveFromPool,
+    RepayPool,
+    SubstituteInPool,
+    receivables_of_change,
+)
 from .relationships import DeclareRelationship, DeclareRiskAssets
 from .restraint import Freeze, RaiseObjection, Unfreeze, WithdrawObjection
 from .reversal import ReverseByJudgment
@@ -111,6 +122,12 @@ Operation = (
     | ReverseByJudgment
     | LinkExternalRegistration
     | LinkSearch
+    | CreatePool
+    | AddToPool
+    | RemoveFromPool
+    | SubstituteInPool
+    | DrawPool
+    | RepayPool
 )
 
 OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
@@ -133,9 +150,29 @@ OPERATION_TYPES: Final[tuple[OperationType, ...]] = (
     *restraint.TYPES,
     *reversal.TYPES,
     *links.TYPES,
+    *pool.TYPES,
 )
 TYPE_BY_CODE: Final = {kind.code: kind for kind in OPERATION_TYPES}
 TYPE_BY_CLASS: Final = {kind.build: kind for kind in OPERATION_TYPES}
+
+
+def receivables_of(operation: Operation) -> tuple[bytes, ...]:
+    """The receivables that an operation names, in its order; none when it is about none, or makes one."""
+    if isinstance(operation, AddToPool | RemoveFromPool | SubstituteInPool):
+        return receivables_of_change(operation)
+    named: bytes | None = getattr(operation, "receivable", None)
+    return () if named is None else (named,)
+
+
+def weight(operation: Operation) -> int:
+    """As how many operations it counts against the limits of an entry, a block and a day: what it costs grows with the receivables
+    that it names."""
+    return max(1, len(receivables_of(operation)))
+
+
+def total_weight(operations: Iterable[Operation]) -> int:
+    return sum(weight(operation) for operation in operations)
+
 
 __all__ = [
     "OPERATION_TYPES",
@@ -143,6 +180,7 @@ __all__ = [
     "TYPE_BY_CODE",
     "AcceptAssignment",
     "AcknowledgeNotice",
+    "AddToPool",
     "AlterCover",
     "Assign",
     "AssignBlanket",
@@ -155,8 +193,10 @@ __all__ = [
     "Confirm",
     "ConfirmTacitly",
     "CorrectReceivable",
+    "CreatePool",
     "Crystallise",
     "DeclareDefault",
+    "DrawPool",
     "EndCover",
     "EnforcePledge",
     "EnrolMember",
@@ -177,7 +217,9 @@ __all__ = [
     "RegisterReceivable",
     "RejectReceivable",
     "ReleasePledge",
+    "RemoveFromPool",
     "RenewPledge",
+    "RepayPool",
     "ReportIndirectPayment",
     "ResolveDispute",
     "ReverseByJudgment",
@@ -186,7 +228,11 @@ __all__ = [
     "RotateKey",
     "SetCollectionAccount",
     "Settle",
+    "SubstituteInPool",
     "Unfreeze",
     "WithdrawObjection",
     "WithdrawOffer",
+    "receivables_of",
+    "total_weight",
+    "weight",
 ]

@@ -19,6 +19,7 @@ from . import (
     governance,
     links,
     members,
+    pool,
     relationships,
     restraint,
     reversal,
@@ -49,6 +50,7 @@ RULES: Final[dict[type, Rule]] = {
         *restraint.RULES,
         *reversal.RULES,
         *links.RULES,
+        *pool.RULES,
     )
 }
 

@@ -14,10 +14,11 @@ from ..identifiers import offer_id
 from ..offers import Reservation, offer_of, without_offer
 from ..operations.assignment import AcceptAssignment, Assign, OfferAssignment, Reassign, WithdrawOffer
 from ..operations.governance import Role
+from ..pooled import Pooled
 from ..receivable import UNCONFIRMED, Disposal, Lien, Part, Receivable
 from ..terms import Terms, bar_on, has_recourse, terms_between, with_terms, without_recourse
 from . import blankets, notices
-from .disposal import DAY_MS, check_policy, confirmed_for, earlier_claim, free_of, place_of
+from .disposal import DAY_MS, Claim, check_policy, confirmed_for, earlier_claim, free_of, place_of
 from .judgement import (
     Judgement,
     Party,
@@ -107,9 +108,9 @@ def _check_free(
     )
 
 
-def _code_of(claim: Lien | Reservation | Disposal | None) -> Code:
+def _code_of(claim: Claim | None) -> Code:
     match claim:
-        case Lien():
+        case Lien() | Pooled():
             return Code.PLEDGED
         case Reservation():
             return Code.RESERVED

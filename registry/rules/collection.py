@@ -109,6 +109,12 @@ def settle(judgement: Judgement, operation: Settle) -> bytes:
             f"{record.liens[0].pledgee} has a lien and must release it before the rest is written off",
             collided_with=record.liens[0].place,
         )
+    if record.outstanding and record.pool is not None:
+        raise RuleViolation(
+            Code.PLEDGED,
+            f"it stands in a pool of {record.pool.factor} and must be removed before the rest is written off",
+            collided_with=record.pool.place,
+        )
     closed = replace(record.move_to(Phase.SETTLED), liens=(), changed_height=judgement.height)
     return judgement.store(closed)
 

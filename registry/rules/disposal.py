@@ -11,6 +11,7 @@ from ..errors import Code, Reference, RuleViolation
 from ..member import MemberStatus
 from ..offers import Reservation
 from ..policy import ConfirmationPolicy, Policy
+from ..pooled import Pooled
 from ..receivable import Disposal, FreeAmount, Lien, Part, Receivable, free_amount
 from ..state import Namespace
 from ..terms import Terms
@@ -18,6 +19,8 @@ from .judgement import Judgement, similar_key
 from .relationships import check_concentration, check_related, flag_cycle
 
 DAY_MS: Final = 86_400_000
+# What stands in the way of a disposal.
+Claim = Lien | Reservation | Disposal | Pooled
 
 
 def free_of(
@@ -31,10 +34,11 @@ def free_of(
 
 def earlier_claim(
     record: Receivable, holder: str, amount: int, *, future_consented: bool = False
-) -> Lien | Reservation | Disposal | None:
-    """What already covers the amount, not free, that `holder` wants to dispose of: its first lien if the amount would be
-    free without liens, its first open offer if it would be free without offers, whichever of them was first if it takes both
-    away to free it, its latest assignment if it would be free without that too.
+) -> Claim | None:
+    """What already covers the amount, not free, that `holder` wants to dispose of: the pool that its part stands in if the
+    amount would be free without it, its first lien if the amount would be free without liens, its first open offer if it would be
+    free without offers, whichever of them was first if it takes both away to free it, its latest assignment if it would be free
+    without that too.
 
     None when the value would not be there even without the claims of other parties, or the receivable is closed.
     """
@@ -42,7 +46,14 @@ def earlier_claim(
         return None
     undisputed = record.amount_of(holder) - record.disputed_share(holder)
     if amount <= undisputed:
-        return _first_encumbrance(record, holder, undisputed - amount)
+        spare = undisputed - amount
+        if (
+            record.pool is not None
+            and holder == record.exporter
+            and record.pledged_by(holder) + record.reserved_by(holder) <= spare
+        ):
+            return record.pool
+        return _first_encumbrance(record, holder, spare)
     disposal = record.disposed_by(holder)
     if disposal is None or amount > min(undisputed + disposal.amount, record.outstanding):
         return None
@@ -66,10 +77,10 @@ def _order(place: Reference) -> tuple[int, int, int]:
     return place.height, place.entry_index, place.operation_index
 
 
-def place_of(claim: Lien | Reservation | Disposal | None) -> Reference | None:
+def place_of(claim: Claim | None) -> Reference | None:
     """Where on the chain the claim was made."""
     match claim:
-        case Lien(place=place) | Reservation(place=place) | Disposal(latest=place):
+        case Lien(place=place) | Reservation(place=place) | Pooled(place=place) | Disposal(latest=place):
             return place
         case None:
             return None
@@ -128,7 +139,7 @@ def check_policy(
 ) -> None:
     """The taker's listing, past due, related party, concentration, bar of onward assignment, papers and suspicions, in this order.
 
-    `holder` disposes of `amount`; `barred`: the terms that forbid this disposal, if any do. A circle is flagged.
+    `holder` disposes of `amount`; `barred`: the terms that forbid this disposal, if any do.
     """
     check_listed(judgement, taker)
     if not judgement.policy.dispose_past_due and judgement.time_ms // DAY_MS > record.due_date:
@@ -141,6 +152,13 @@ def check_policy(
             f"{barred.assignee} took its part from {barred.assignor} and may not assign it onward",
             collided_with=barred.latest,
         )
+    check_papers(judgement, record, verified_fingerprints, acknowledged)
+
+
+def check_papers(
+    judgement: Judgement, record: Receivable, verified_fingerprints: bytes, acknowledged: tuple[bytes, ...]
+) -> None:
+    """The taker has seen the papers of the registration, and every receivable that looks like it. A circle is flagged."""
     if verified_fingerprints != record.fingerprints.digest():
         raise RuleViolation(
             Code.FINGERPRINT_MISMATCH,

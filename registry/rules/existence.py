@@ -234,13 +234,14 @@ def cancel_receivable(judgement: Judgement, operation: CancelReceivable) -> byte
         )
     unrestrained(record)
     others = [part for part in record.parts if part.holder != record.exporter and part.amount > 0]
-    if others or record.liens or record.reservations or record.paid:
+    if others or record.liens or record.reservations or record.paid or record.pool is not None:
         claims = [*(lien.place for lien in record.liens), *(part.since for part in others)]
         claims += [offer.place for offer in record.reservations]
+        claims += [] if record.pool is None else [record.pool.place]
         collided = claims[0] if claims else record.place
         raise RuleViolation(
             Code.ENCUMBERED,
-            "it is assigned, reserved, pledged or partly paid",
+            "it is assigned, reserved, pledged, pooled or partly paid",
             collided_with=collided,
             reasons=(
                 Reason("assigned", sum(part.amount for part in others)),

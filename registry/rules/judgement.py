@@ -73,8 +73,10 @@ def _as_agreed(before: Receivable | None, after: Receivable) -> Receivable:
 
 
 def entitled_members(record: Receivable) -> frozenset[str]:
-    """Holders of a part and of a lien: letter H of the rulebook."""
+    """Holders of a part and of a lien, and the factor whose pool it stands in: letter H of the rulebook."""
     holders = frozenset(part.holder for part in record.parts if part.amount)
+    if record.pool is not None:
+        holders |= {record.pool.factor}
     return holders | frozenset(lien.pledgee for lien in record.liens)
 
 

@@ -67,13 +67,14 @@ def _same_case(left: str, right: str | None) -> bool:
 
 
 def has_interest(judgement: Judgement, record: Receivable, member_id: str) -> bool:
-    """Exporter, debtor, present or past holder, lienholder, or a factor that the exporter has given a blanket.
+    """Exporter, debtor, present or past holder, lienholder, or a factor that the exporter has given a blanket, or a pool with it.
 
     Who was only made an offer has none: its reservation protects it, and it may be the very competitor that would block.
     """
     holders = {part.holder for part in record.parts} | {disposal.holder for disposal in record.disposals}
     lienholders = {lien.pledgee for lien in (*record.liens, *record.lapsed)}
-    if member_id == record.exporter or member_id in holders | lienholders:
+    pooled_for = set() if record.pool is None else {record.pool.factor}
+    if member_id == record.exporter or member_id in holders | lienholders | pooled_for:
         return True
     for blanket in judgement.state.blankets(record.exporter):
         if blanket.assignee == member_id and blanket.meets(record.debtor_reference, judgement.time_ms):

@@ -125,6 +125,11 @@ def _check_senior(judgement: Judgement, record: Receivable, operation: Pledge) -
             collided_with=record.place,
             reasons=(Reason(barred, senior.amount),),
         )
+    if record.pool is not None and operation.pledgor == record.exporter:
+        # What the senior lien sets free is the pool's.
+        raise RuleViolation(
+            Code.DUPLICATE_PLEDGE, "the receivable stands in a pool", collided_with=record.pool.place
+        )
     behind = junior_of(record.liens, senior.lien_id)
     if behind is not None:
         raise RuleViolation(

@@ -14,7 +14,7 @@ from registry.receivable import Phase, StatusSummary
 
 SUMMARY = StatusSummary(
     receivable_id=bytes(32), phase=Phase.LIVE, currency="USD", outstanding=1_000, free=1_000, assigned=600, reserved=0,
-    pledged=0, disputed=0, confirmed=0, since_height=3,
+    pledged=0, disputed=0, confirmed=0, pooled=0, since_height=3,
 )  # fmt: skip
 
 
@@ -33,6 +33,8 @@ def test_every_refusal_says_what_to_do() -> None:
         # Whose part the lien lies on, the public view does not say.
         ({"free": 900}, (300, 400), (500, 600)),
         ({"free": 0}, (0, 0), (0, 0)),
+        # What stands in a pool is the exporter's, and takes all of it.
+        ({"free": 500, "pooled": 300}, (0, 0), (500, 500)),
     ],
 )
 def test_what_is_free_is_told_apart_by_who_has_it(

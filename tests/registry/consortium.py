@@ -35,6 +35,7 @@ from registry.member import FOREVER, Member, MemberKey, MemberStatus
 from registry.operations import (
     AcceptAssignment,
     AcknowledgeNotice,
+    AddToPool,
     AlterCover,
     Assign,
     AssignBlanket,
@@ -45,8 +46,10 @@ from registry.operations import (
     Confirm,
     ConfirmTacitly,
     CorrectReceivable,
+    CreatePool,
     Crystallise,
     DeclareDefault,
+    DrawPool,
     EndCover,
     EnforcePledge,
     Freeze,
@@ -65,13 +68,16 @@ from registry.operations import (
     RegisterReceivable,
     RejectReceivable,
     ReleasePledge,
+    RemoveFromPool,
     RenewPledge,
+    RepayPool,
     ReportIndirectPayment,
     ResolveDispute,
     ReverseByJudgment,
     ReversePayment,
     SetCollectionAccount,
     Settle,
+    SubstituteInPool,
     Unfreeze,
     WithdrawObjection,
     WithdrawOffer,
@@ -99,6 +105,7 @@ from registry.transition import (
     genesis_state,
     genesis_tip,
 )
+from tests.registry.pool_oracle import shares_of
 
 DAY_MS = 86_400_000
 START_DAY = 19_723  # 2024-01-01
@@ -249,6 +256,7 @@ class Consortium:
     tip: ChainTip
     sequences: dict[str, int] = field(default_factory=dict)
     receivables: dict[bytes, None] = field(default_factory=dict)
+    pools: dict[bytes, None] = field(default_factory=dict)
     blocks: list[Committed] = field(default_factory=list)
     exposures: Counter[bytes] = field(default_factory=Counter)
     covered: Counter[bytes] = field(default_factory=Counter)
@@ -344,6 +352,8 @@ class Consortium:
                 born = (RegisterReceivable, RegisterFutureReceivable, Crystallise)
                 if isinstance(operation, born) and result.code is Code.OK:
                     self.receivables[result.subject] = None
+                if isinstance(operation, CreatePool) and result.code is Code.OK:
+                    self.pools[result.subject] = None
 
     # --- what stands in the state
 
@@ -367,6 +377,9 @@ class Consortium:
             due.update((offer.until_ms, receivable_id) for offer in record.reservations)
             due.update((end_ms, receivable_id) for end_ms in record.restraints.ends_ms())
             due.update((end_ms, receivable_id) for end_ms in record.collection.ends_ms())
+            if record.pool is not None:
+                due.update((end_ms, receivable_id) for end_ms in record.pool.ends_ms(record.due_date))
+                assert record.pool.pool_id in self.pools
             if record.default is None:
                 due.update((cover.until_ms, receivable_id) for cover in record.covers)
             for cover in record.covers:
@@ -374,6 +387,10 @@ class Consortium:
             for member_id, amount in exposures_of(record).items():
                 self.exposures[exposure_id(member_id, record.debtor_reference, record.currency)] += amount
         assert set(self.state.due(2**62, 2**31)) == due
+        for pool_id in self.pools:
+            pool = self.working().pool(pool_id)
+            assert pool is not None
+            assert pool.shares == shares_of(pool, map(self.record, self.receivables))
         for key, amount in self.exposures.items():
             assert stored_value(self.state, Namespace.EXPOSURE, key) == (amount or None)
         for key, amount in self.covered.items():
@@ -550,6 +567,16 @@ def _parties_of(operation: Operation) -> tuple[str, ...]:
             return (court, ASSOCIATION)
         case ReverseByJudgment(court=court):
             return (court, ASSOCIATION)
+        case (
+            CreatePool(exporter=exporter, factor=factor)
+            | AddToPool(exporter=exporter, factor=factor)
+            | RemoveFromPool(exporter=exporter, factor=factor)
+            | SubstituteInPool(exporter=exporter, factor=factor)
+            | DrawPool(exporter=exporter, factor=factor)
+        ):
+            return (exporter, factor)
+        case RepayPool(factor=factor):
+            return (factor,)
         case LinkExternalRegistration(factor=factor) | LinkSearch(factor=factor):
             return (factor,)
         case Settle(holders=holders) | SetCollectionAccount(holders=holders):

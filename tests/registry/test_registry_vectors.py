@@ -75,6 +75,7 @@ from tests.registry.cover_examples import POLICY as INSURANCE
 from tests.registry.cover_examples import insure
 from tests.registry.existence_examples import come_into_being
 from tests.registry.governance_examples import CONTROLLER, govern
+from tests.registry.pool_examples import run_a_pool
 
 PATH = Path(__file__).parents[1] / "vectors" / "registry.json"
 
@@ -168,6 +169,7 @@ def chain() -> Consortium:
         payment(second, 10_000, reference="TRN 1"),
         settlement(second),
     )
+    run_a_pool(consortium)
     trade(consortium)
     consortium.do(
         consortium.pledging(first, 2_500, FACTOR_2),
@@ -257,6 +259,7 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
         Namespace.BLANKET: TRADER.encode(),
         Namespace.PAYMENT: bank_reference,
         Namespace.COVERAGE: policy_use_id(INSURER, INSURANCE, "USD"),
+        Namespace.POOL: next(iter(consortium.pools)),
     }
     for namespace, identifier in identifiers.items():
         key_hash = state_key(namespace, identifier)
@@ -445,6 +448,7 @@ _PRIVATE = {
     Namespace.QUOTA,
     Namespace.PAYMENT,
     Namespace.COVERAGE,
+    Namespace.POOL,
 }
 
 
