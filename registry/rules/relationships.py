@@ -16,7 +16,7 @@ from ..operations.relationships import DeclareRelationship, DeclareRiskAssets
 from ..policy import RelatedPartyPolicy
 from ..receivable import Receivable
 from ..relations import Control, common_control, control_by
-from ..state import Namespace
+from ..state import Namespace, WorkingState
 from ..trade_graph import Edge, cycle_hops, with_edge
 from .judgement import Judgement, Party, Rule, positive
 
@@ -132,7 +132,7 @@ def check_concentration(judgement: Judgement, record: Receivable, taker: str, am
         _check_share(assets, exposure + amount, single, "exposure")
     own = _reference_of(judgement, taker)
     if related is not None and own is not None and _are_related(judgement, own, record.debtor_reference):
-        group = _group_of(judgement, own)
+        group = group_of(state, own, judgement.time_ms // DAY_MS)
         exposure = sum(state.exposure(taker, party, record.currency) for party in group)
         _check_share(assets, exposure + amount, related, "related_exposure")
 
@@ -161,9 +161,8 @@ def _check_share(assets: RiskAssets, exposure: int, percent: int, word: str) -> 
         )
 
 
-def _group_of(judgement: Judgement, own: bytes) -> tuple[bytes, ...]:
-    """Every party related to this one today, without itself: its controllers, what they control, what it controls."""
-    state, day = judgement.state, judgement.time_ms // DAY_MS
+def group_of(state: WorkingState, own: bytes, day: int) -> tuple[bytes, ...]:
+    """Every party related to this one on a day, without itself: its controllers, what they control, what it controls."""
     controllers = [control.controller for control in state.controls(own) if control.since_day <= day]
     parties = dict.fromkeys(controllers)
     for controller in (*controllers, own):

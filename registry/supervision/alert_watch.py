@@ -1,0 +1,275 @@
+"""Each alert once: follows a chain block by block and raises what begins to stand, in a fixed order.
+
+A receivable that a block writes is looked at before and after; one that no block writes is looked at on the day on which time
+alone may raise something, which an index by day tells. So the work of a block is proportional to what it wrote and to what
+falls due in it, and nothing is ever scanned. What the watch must remember lies behind `AlertIndex`, in memory or on disk.
+Leaves to others: who may see an alert (`Alert.parties` names them), and keeping what was raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from .. import limits
+from ..exposure import RiskAssets, risk_assets_id
+from ..pools import Pool, shortfall
+from ..receivable import Receivable
+from ..rules.relationships import group_of
+from ..state import Namespace, WorkingState
+from .alerts import DEFAULT_SETTINGS, Alert, AlertKind, AlertSettings
+from .attempts import alerts_of_results
+from .observation import ObservedBlock, Place, Touched
+from .standing import Standing, next_day, standing_alerts
+
+_REFERENCE_BYTES = 32
+_CURRENCY_BYTES = 3
+
+
+class AlertIndex(Protocol):
+    """What is remembered from block to block."""
+
+    def day(self) -> int:
+        """The day of the last block that was followed; of the genesis document before the first."""
+        ...
+
+    def put_time(self, height: int, time_ms: int) -> None:
+        """Note a block's time, and its day as the last one."""
+        ...
+
+    def time_of(self, height: int) -> int:
+        """The time of a block that was followed."""
+        ...
+
+    def schedule(self, day: int, receivable_id: bytes) -> None:
+        """Ask to be given the receivable on this day."""
+        ...
+
+    def take_due(self, day: int) -> tuple[bytes, ...]:
+        """The receivables that are scheduled for this day or an earlier one, each once, ascending; they are forgotten."""
+        ...
+
+    def set_exposed(self, factor: str, currency: str, debtor_reference: bytes, *, exposed: bool) -> None:
+        """Note whether a factor has anything at stake with a debtor."""
+        ...
+
+    def debtors_of(self, factor: str, currency: str) -> tuple[bytes, ...]:
+        """The debtors with whom the factor has something at stake, ascending."""
+        ...
+
+    def exposed(self) -> tuple[tuple[str, str], ...]:
+        """Every factor and currency with an exposure, ascending."""
+        ...
+
+    def set_standing(self, key: bytes, *, stands: bool) -> bool:
+        """Note whether a concentration stands; returns whether it did."""
+        ...
+
+
+class AlertWatch:
+    """See the module's docstring."""
+
+    def __init__(self, index: AlertIndex, settings: AlertSettings = DEFAULT_SETTINGS) -> None:
+        self.settings = settings
+        self._index = index
+
+    def follow(self, block: ObservedBlock, state: WorkingState) -> tuple[Alert, ...]:
+        """The alerts that this block raises; `state` is that after it. Call it for every block, in order."""
+        index, previous_day = self._index, self._index.day()
+        index.put_time(block.height, block.head.time_ms)
+        touched = block.receivables()
+        raised: list[Alert] = []
+        if block.day > previous_day:
+            for receivable_id in index.take_due(block.day):
+                if receivable_id not in touched:
+                    record = state.receivable(receivable_id)
+                    assert record is not None, "what is scheduled is registered"
+                    raised += self._begun(block, Touched(record, record, None), previous_day)
+                    self._schedule(record, block.day)
+        for each in touched.values():
+            raised += self._begun(block, each, previous_day)
+            self._reschedule(each, previous_day, block.day)
+        raised += alerts_of_results(block, state)
+        raised += _short_pools(block)
+        raised += self._concentrations(block, state)
+        return tuple(sorted(raised, key=_order))
+
+    # -- Receivables ------------------------------------------------------------------------------------------------
+
+    def _begun(self, block: ObservedBlock, touched: Touched, previous_day: int) -> Iterator[Alert]:
+        stood = () if touched.before is None else self._standing(touched.before, previous_day)
+        known = {(each.kind, each.detail) for each in stood}
+        for each in self._standing(touched.after, block.day):
+            if (each.kind, each.detail) not in known:
+                yield alert_on(block.height, touched.place, touched.after, each)
+
+    def _standing(self, record: Receivable, day: int) -> tuple[Standing, ...]:
+        return standing_alerts(record, day, self.settings, self._index.time_of)
+
+    def _schedule(self, record: Receivable, after_day: int) -> None:
+        day = next_day(record, after_day, self.settings, self._index.time_of)
+        if day is not None:
+            self._index.schedule(day, record.receivable_id)
+
+    def _reschedule(self, touched: Touched, previous_day: int, day: int) -> None:
+        # Most operations leave the days as they were: then what is scheduled stands, and the index does not grow.
+        if touched.before is not None:
+            scheduled = next_day(touched.before, previous_day, self.settings, self._index.time_of)
+            ahead = next_day(touched.after, day, self.settings, self._index.time_of)
+            if scheduled is not None and day < scheduled == ahead:
+                return
+        self._schedule(touched.after, day)
+
+    # -- Factors ----------------------------------------------------------------------------------------------------
+
+    def _concentrations(self, block: ObservedBlock, state: WorkingState) -> Iterator[Alert]:
+        """What a factor has at stake with one debtor, or with debtors of its own group, is beyond the policy's limit."""
+        pairs: dict[tuple[str, str, bytes], None] = {}
+        factors: dict[tuple[str, str], None] = {}
+        for key, change in block.changes(Namespace.EXPOSURE).items():
+            debtor, currency, factor = _exposure_key(key)
+            self._index.set_exposed(factor, currency, debtor, exposed=bool(change.after))
+            pairs[factor, currency, debtor] = None
+            factors[factor, currency] = None
+        changed = [_factor_key(key) for key in block.changes(Namespace.RISK_ASSETS)]
+        if block.changes(Namespace.POLICY) or block.changes(Namespace.CONTROL):
+            changed += self._index.exposed()
+        for factor, currency in changed:
+            factors[factor, currency] = None
+            debtors = self._index.debtors_of(factor, currency)
+            pairs.update(dict.fromkeys((factor, currency, debtor) for debtor in debtors))
+        policy = state.policy()
+        for factor, currency, debtor in pairs:
+            exposure = state.exposure(factor, debtor, currency)
+            yield from self._beyond(
+                block, state, (factor, currency, debtor), exposure, policy.single_debtor_max_percent
+            )
+        for factor, currency in factors:
+            related = 0
+            if policy.related_debtors_max_percent is not None:
+                related = _related_exposure(state, factor, currency, block.day)
+            yield from self._beyond(
+                block, state, (factor, currency, None), related, policy.related_debtors_max_percent
+            )
+
+    def _beyond(
+        self,
+        block: ObservedBlock,
+        state: WorkingState,
+        who: tuple[str, str, bytes | None],
+        exposure: int,
+        percent: int | None,
+    ) -> Iterator[Alert]:
+        factor, currency, debtor = who
+        alert = _concentration(state, block.height, who, exposure, percent)
+        key = (debtor or bytes(_REFERENCE_BYTES)) + currency.encode() + factor.encode()
+        stood = self._index.set_standing(key, stands=alert is not None)
+        if alert is not None and not stood:
+            yield alert
+
+    def concentrations(self, state: WorkingState, height: int) -> Iterator[Alert]:
+        """The concentrations that stand; `state` is that after the last block."""
+        policy, day = state.policy(), self._index.day()
+        single, related = policy.single_debtor_max_percent, policy.related_debtors_max_percent
+        for factor, currency in self._index.exposed() if single or related else ():
+            shares: list[tuple[bytes | None, int, int | None]] = [
+                (debtor, state.exposure(factor, debtor, currency), single)
+                for debtor in self._index.debtors_of(factor, currency)
+            ]
+            if related is not None:
+                shares.append((None, _related_exposure(state, factor, currency, day), related))
+            for debtor, exposure, percent in shares:
+                alert = _concentration(state, height, (factor, currency, debtor), exposure, percent)
+                if alert is not None:
+                    yield alert
+
+
+def _concentration(
+    state: WorkingState, height: int, who: tuple[str, str, bytes | None], exposure: int, percent: int | None
+) -> Alert | None:
+    factor, currency, debtor = who
+    assets: RiskAssets | None = state.get(Namespace.RISK_ASSETS, risk_assets_id(factor, currency))
+    if percent is None or assets is None or exposure * 100 <= assets.amount * percent:
+        return None
+    return Alert(
+        kind=AlertKind.CONCENTRATION,
+        height=height,
+        entry_index=None,
+        operation_index=None,
+        subject=b"",
+        parties=(factor,),
+        # The debtor is what it is about, but no party to it: it does not learn who else finances it.
+        debtor_reference=None,
+        currency=currency,
+        amount=min(exposure, limits.AMOUNT_MAX),
+        detail="related debtors" if debtor is None else f"debtor {debtor.hex()}",
+        reference=assets.place,
+    )
+
+
+def _related_exposure(state: WorkingState, factor: str, currency: str, day: int) -> int:
+    member = state.member(factor)
+    own = None if member is None else member.debtor_reference
+    if own is None:
+        return 0
+    return sum(state.exposure(factor, debtor, currency) for debtor in group_of(state, own, day))
+
+
+def alert_on(height: int, place: Place | None, record: Receivable, standing: Standing) -> Alert:
+    """The alert that something stands on this receivable."""
+    return Alert(
+        kind=standing.kind,
+        height=height,
+        entry_index=None if place is None else place.entry_index,
+        operation_index=None if place is None else place.operation_index,
+        subject=record.receivable_id,
+        parties=tuple(sorted(record.parties())),
+        debtor_reference=record.debtor_reference,
+        currency=record.currency,
+        amount=standing.amount,
+        detail=standing.detail,
+        reference=standing.reference,
+    )
+
+
+def short_pool(height: int, pool: Pool) -> Alert:
+    """The alert that a pool's base does not carry what is drawn: whatever operation shrank the base, of a member or not."""
+    return Alert(
+        kind=AlertKind.POOL_SHORTFALL,
+        height=height,
+        entry_index=None,
+        operation_index=None,
+        subject=pool.pool_id,
+        parties=tuple(sorted((pool.exporter, pool.factor))),
+        debtor_reference=None,
+        currency=pool.terms.currency,
+        amount=shortfall(pool),
+        detail=f"drawn {pool.drawn}",
+        reference=pool.place,
+    )
+
+
+def _short_pools(block: ObservedBlock) -> Iterator[Alert]:
+    for change in block.changes(Namespace.POOL).values():
+        before: Pool | None = change.before
+        after: Pool | None = change.after
+        if after is not None and shortfall(after) and not (before is not None and shortfall(before)):
+            yield short_pool(block.height, after)
+
+
+def _exposure_key(key: bytes) -> tuple[bytes, str, str]:
+    """Debtor's reference, currency and factor out of `exposure.exposure_id`."""
+    rest = key[_REFERENCE_BYTES:]
+    return key[:_REFERENCE_BYTES], rest[:_CURRENCY_BYTES].decode(), rest[_CURRENCY_BYTES:].decode()
+
+
+def _factor_key(key: bytes) -> tuple[str, str]:
+    """Factor and currency out of `exposure.risk_assets_id`."""
+    return key[_CURRENCY_BYTES:].decode(), key[:_CURRENCY_BYTES].decode()
+
+
+def _order(alert: Alert) -> tuple[int, int, str, bytes, str, str]:
+    """What time raised comes first, then by operation."""
+    entry = -1 if alert.entry_index is None else alert.entry_index
+    operation = -1 if alert.operation_index is None else alert.operation_index
+    return entry, operation, alert.kind.value, alert.subject, alert.detail, " ".join(alert.parties)
