@@ -32,6 +32,7 @@ from .commands import (
     members,
     output,
     queries,
+    reporting,
     restraint,
     reversal,
     security,
@@ -199,6 +200,9 @@ app.command("import-mapping", epilog="Example: pledgebook import-mapping > mappi
     importing.show_mapping
 )
 app.command(epilog=f"Example: pledgebook export {_NET} -o chain.pbk")(audit_commands.export)
+app.command(
+    epilog="Example: pledgebook report --as-of 120 --sector --export chain.pbk --genesis genesis.json --format xlsx --out r.xlsx"
+)(reporting.report)
 app.command(
     epilog="Example: pledgebook audit chain.pbk --genesis genesis.json --head 120:5f0c... --json report.json"
 )(audit_commands.audit)

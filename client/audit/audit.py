@@ -27,7 +27,7 @@ from .findings import EXIT_BY_CATEGORY, Category, Check, CheckFailed, Exit, Find
 from .header_chain import HeaderChain
 from .inspection import Anchor, InspectedBlock
 from .invariants import check_final_state, records_to_check
-from .replay import REPLAY_CHECKS, Replay
+from .replay import REPLAY_CHECKS, Observer, Replay
 from .report import NOT_CHECKED, AuditReport, CheckResult, Status
 from .workers import GARBAGE_THRESHOLD, Alone, Crew, WorkerPool
 
@@ -63,10 +63,17 @@ class AuditRequest:
     workers: int
 
 
-def run_audit(request: AuditRequest, progress: Progress = lambda _done, _total: None) -> AuditReport:
-    """Audit one export. Raises OSError when the file cannot be read, WorkerDied; all else is in the report."""
+def run_audit(
+    request: AuditRequest,
+    progress: Progress = lambda _done, _total: None,
+    observer: Observer | None = None,
+) -> AuditReport:
+    """Audit one export. Raises OSError when the file cannot be read, WorkerDied; all else is in the report.
+
+    `observer` is shown each block that was replayed: what it makes of them counts for as much as the audit's verdict.
+    """
     started = time.perf_counter()
-    audit = _Audit(request)
+    audit = _Audit(request, observer)
     with request.file.open("rb") as file, _rare_garbage_collection():
         try:
             reader = ExportReader(file)
@@ -91,8 +98,9 @@ def _rare_garbage_collection() -> Iterator[None]:
 class _Audit:
     """The reducer: sees every block once, in the order of the file."""
 
-    def __init__(self, request: AuditRequest) -> None:
+    def __init__(self, request: AuditRequest, observer: Observer | None) -> None:
         self.findings = Findings()
+        self._observer = observer
         self._request = request
         self._chain_id: bytes | None = None
         self._evaluated: Counter[Check] = Counter()
@@ -108,7 +116,7 @@ class _Audit:
         if genesis is None:
             return
         headers = self._headers = HeaderChain(genesis, self._request.expected_head)
-        replay = self._replay = Replay(genesis)
+        replay = self._replay = Replay(genesis, self._observer)
         anchor = Anchor(genesis.chain_id, validator_set(genesis))
         with ExitStack() as stack:
             crew: Crew = Alone(anchor)

@@ -8,15 +8,17 @@ state that nobody vouches for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from registry.block import Header
 from registry.entry import Entry
 from registry.errors import Code, EntryRefused
 from registry.genesis import Genesis
 from registry.merkle.log import tree_root
-from registry.state import MemoryState
-from registry.transition import BlockExecution, BlockResult, ChainTip, genesis_state, genesis_tip
+from registry.receipt import Receipt
+from registry.state import MemoryState, StateReader
+from registry.supervision.observation import ObservedBlock, head_of
+from registry.transition import BlockExecution, BlockResult, ChainTip, Step, genesis_state, genesis_tip
 
 from .findings import Category, Check, Finding, Place
 from .inspection import InspectedBlock
@@ -35,10 +37,19 @@ _REFUSED: Final[dict[Code, tuple[Check, Category]]] = {
 REPLAY_CHECKS: Final = (Check.RIGHT, Check.FRESHNESS, Check.ENTRY_IDS, Check.RULES, Check.STATE_ROOT)
 
 
+class Observer(Protocol):
+    """Who derives something from the blocks while they are replayed."""
+
+    def follow(self, block: ObservedBlock, reader: StateReader) -> None:
+        """A block was replayed without a finding; `reader` is the state after it."""
+        ...
+
+
 class Replay:
     """The state as of the last replayed block, begun from the genesis document."""
 
-    def __init__(self, genesis: Genesis) -> None:
+    def __init__(self, genesis: Genesis, observer: Observer | None = None) -> None:
+        self._observer = observer
         self.state = MemoryState()
         self.state.apply(genesis_state(genesis).delta)
         self.tally = Tally()
@@ -49,8 +60,10 @@ class Replay:
     def apply(self, inspected: InspectedBlock, header: Header) -> list[Finding]:
         """Judge the entries of the next block and advance the state. A block with findings changes nothing."""
         place = Place(header.height, inspected.offset)
-        execution = BlockExecution(self.state, self._tip_before(header), header.time_ms)
-        found = self._judge(execution, inspected.entries, place)
+        steps: list[Step] | None = None if self._observer is None else []
+        execution = BlockExecution(self.state, self._tip_before(header), header.time_ms, steps)
+        receipts: list[Receipt] = []
+        found = self._judge(execution, inspected.entries, place, receipts)
         if found:
             return found
         result = execution.finish()
@@ -59,6 +72,10 @@ class Replay:
             return found
         self.state.apply(result.delta)
         self.height = header.height
+        if self._observer is not None and steps is not None and inspected.block_hash is not None:
+            head = head_of(header, inspected.block_hash)
+            observed = ObservedBlock(head, inspected.entries, tuple(receipts), tuple(steps))
+            self._observer.follow(observed, self.state)
         return []
 
     def _tip_before(self, header: Header) -> ChainTip:
@@ -73,7 +90,9 @@ class Replay:
             start.validators_hash,
         )
 
-    def _judge(self, execution: BlockExecution, entries: Sequence[Entry], place: Place) -> list[Finding]:
+    def _judge(
+        self, execution: BlockExecution, entries: Sequence[Entry], place: Place, receipts: list[Receipt]
+    ) -> list[Finding]:
         found: list[Finding] = []
         for index, entry in enumerate(entries):
             if entry.entry_id in self._entry_ids:
@@ -89,6 +108,7 @@ class Replay:
                 found.append(place.finding(check, category, what, entry_index=index))
                 continue
             self.tally.add(entry, receipt)
+            receipts.append(receipt)
         return found
 
 
