@@ -11,7 +11,7 @@ from ..identifiers import lien_id
 from ..liens import after_enforcement, junior_of, without_lien
 from ..operations.governance import Role
 from ..operations.security import EnforcePledge, Pledge, ReleasePledge, RenewPledge
-from ..receivable import Lien, Receivable
+from ..receivable import Disposal, Lien, Receivable
 from .assignment import after_move
 from .disposal import check_policy, confirmed_for, earlier_claim, free_of, place_of, relied_on
 from .judgement import (
@@ -86,14 +86,15 @@ def _check_term(judgement: Judgement, operation: Pledge) -> None:
 
 def _check_value(judgement: Judgement, record: Receivable, operation: Pledge) -> None:
     free = free_of(judgement, record, operation.pledgor)
-    reasons = (Reason("held", record.amount_of(operation.pledgor)), *free.reasons)
     if operation.amount > free.amount:
         claim = earlier_claim(record, operation.pledgor, operation.amount)
+        # What was assigned away is not held any more: beside what is held it says why the amount once was there.
+        assigned = (Reason("assigned", claim.amount),) if isinstance(claim, Disposal) else ()
         raise RuleViolation(
             Code.EMPTY_PLEDGE if claim is None else Code.DUPLICATE_PLEDGE,
             f"{operation.amount} pledged, {free.amount} free",
             collided_with=place_of(claim) or record.place,
-            reasons=reasons,
+            reasons=(Reason("held", record.amount_of(operation.pledgor)), *assigned, *free.reasons),
         )
     if judgement.policy.require_confirmation.covers_pledge():
         left = confirmed_for(judgement.policy, record, operation.pledgor)

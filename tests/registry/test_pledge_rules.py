@@ -130,6 +130,7 @@ def test_a_pledge_after_a_partial_assignment(consortium: Consortium) -> None:
     consortium.do(consortium.assignment(receivable, 7_000))
     result = consortium.result(consortium.pledging(receivable, 3_001, FACTOR_2))
     assert (result.code, result.collided_with) == (Code.DUPLICATE_PLEDGE, Reference(receivable, 2, 0, 0))
+    assert result.reasons == (Reason("held", 3_000), Reason("assigned", 7_000))
     assert consortium.code(consortium.pledging(receivable, 3_000, FACTOR_2)) is Code.OK
 
 

@@ -361,7 +361,7 @@ def test_genesis(vectors: dict[str, Any]) -> None:
         if node["power"]
     )
     assert hashed("validators", msgpack.packb(validators)) == vectors["genesis"]["validators_hash"]
-    policy = [1, 0, 365, 0, ["CNY", "EUR", "JPY", "USD"], 72, 72, 30, 10, 0, 1, [], [], [1_000], 4, 90, 0]
+    policy = [1, 0, 365, 0, ["CNY", "EUR", "JPY", "USD"], 72, 72, 30, 10, 0, 1, [], [], [1_000], 4, 90, 0, 0]
     assert hashed("policy", msgpack.packb(policy)) == vectors["genesis"]["policy_hash"]
     assert isinstance(genesis.policy, Policy)
 
