@@ -5,7 +5,8 @@ never follows value. Where the part shrinks, what no longer fits is taken from t
 has none. A cover runs out by block time, but not after a default: the loss came while it ran, and can still be claimed.
 
 What stands under one policy of one insurer is counted as it changes (`WorkingState.put`), never by looking through the state,
-so no rule can forget it. A policy's limit is for the whole of what it answers for: what has been claimed under it counts on.
+so no rule can forget it. A policy's limit is stated once, and for the whole of what it answers for: what has been claimed under it
+counts on.
 Leaves to others: who may be covered, by whom (`registry.rules.cover`).
 """
 
@@ -39,6 +40,18 @@ class Cover:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """`amount` that a payment took from `cover`, as it was before."""
+
+    cover: Cover
+    amount: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.amount == self.cover.amount
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyUse:
     """One policy in one currency: `covered` is under live covers, `claimed` was paid. `place` is what stated the limit."""
 
@@ -66,8 +79,8 @@ def uses_of(covers: Iterable[Cover], currency: str) -> dict[bytes, int]:
     return uses
 
 
-def with_covered(use: PolicyUse, gained: int) -> PolicyUse | None:
-    """The policy's use after its live covers have changed by `gained`; None when nothing is left to remember."""
+def with_covered(use: PolicyUse, gained: int) -> PolicyUse:
+    """The policy's use after its live covers have changed by `gained`."""
     after = replace(use, covered=use.covered + gained)
     if after.covered < 0 or after.left < 0:
         raise InvariantViolation(
@@ -76,7 +89,7 @@ def with_covered(use: PolicyUse, gained: int) -> PolicyUse | None:
             covered=after.covered,
             claimed=after.claimed,
         )
-    return after if after.covered or after.claimed else None
+    return after
 
 
 def covered_of(covers: tuple[Cover, ...], insured: str) -> int:
@@ -109,22 +122,48 @@ def fitting_covers(covers: tuple[Cover, ...], parts: Mapping[str, int]) -> tuple
     return tuple(kept)
 
 
-COVERS: Final = Items(
-    Struct(
-        Cover,
-        {
-            "cover_id": COVER_ID,
-            "insurer": MEMBER_ID,
-            "insured": MEMBER_ID,
-            "amount": AMOUNT,
-            "policy": HASH,
-            "until_ms": TIME_MS,
-            "loss_payee": MEMBER_ID,
-            "place": REFERENCE,
-        },
-    ),
-    limits.COVERS_MAX,
+def cuts_between(before: tuple[Cover, ...], after: tuple[Cover, ...]) -> tuple[Cut, ...]:
+    """What the covers have lost."""
+    left = {cover.cover_id: cover.amount for cover in after}
+    cuts = (Cut(cover, cover.amount - left.get(cover.cover_id, 0)) for cover in before)
+    return tuple(cut for cut in cuts if cut.amount)
+
+
+def with_cut(covers: tuple[Cover, ...], cut: Cut, left: int) -> tuple[Cover, ...]:
+    """The covers after the payment that made the cut has been undone, when its policy has `left` for it.
+
+    A cover that has ended otherwise since, by its holder or by a claim, does not come back.
+    """
+    amount = min(cut.amount, left)
+    present = cover_of(covers, cut.cover.cover_id)
+    if amount <= 0 or (present is None and (not cut.is_whole or len(covers) >= limits.COVERS_MAX)):
+        return covers
+    if present is not None:
+        grown = replace(present, amount=present.amount + amount)
+        return tuple(grown if each is present else each for each in covers)
+    # Covers are kept in the order of the chain.
+    return tuple(sorted((*covers, replace(cut.cover, amount=amount)), key=_order))
+
+
+def _order(cover: Cover) -> tuple[int, int, int]:
+    return cover.place.height, cover.place.entry_index, cover.place.operation_index
+
+
+COVER: Final = Struct(
+    Cover,
+    {
+        "cover_id": COVER_ID,
+        "insurer": MEMBER_ID,
+        "insured": MEMBER_ID,
+        "amount": AMOUNT,
+        "policy": HASH,
+        "until_ms": TIME_MS,
+        "loss_payee": MEMBER_ID,
+        "place": REFERENCE,
+    },
 )
+COVERS: Final = Items(COVER, limits.COVERS_MAX)
+CUTS: Final = Items(Struct(Cut, {"cover": COVER, "amount": AMOUNT}), limits.COVERS_MAX)
 POLICY_USE: Final = Struct(
     PolicyUse, {"limit": AMOUNT, "covered": AMOUNT, "claimed": AMOUNT, "place": REFERENCE}
 )

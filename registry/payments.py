@@ -12,6 +12,7 @@ from typing import Final
 
 from . import limits
 from .codec import Items, Struct
+from .covers import CUTS, Cut, cuts_between
 from .errors import Reference
 from .liens import fit_liens, junior_of
 from .operations.fields import AMOUNT, MEMBER_ID, RECEIVABLE_ID
@@ -21,7 +22,7 @@ from .terms import has_recourse
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """`amount` went to `holder`; of it `disputed` and `confirmed` were so before. `liens` are what liens lost by it."""
+    """`amount` went to `holder`; of it `disputed` and `confirmed` were so before. `liens` and `covers` are what these lost by it."""
 
     receivable: bytes
     holder: str
@@ -29,6 +30,7 @@ class Payment:
     disputed: int
     confirmed: int
     liens: tuple[Lien, ...]
+    covers: tuple[Cut, ...]
     place: Reference
 
 
@@ -43,6 +45,7 @@ def payment_between(before: Receivable, after: Receivable, holder: str, place: R
         disputed=before.disputed_share(holder) - after.disputed_share(holder),
         confirmed=before.confirmation.amount - after.confirmation.amount,
         liens=tuple(lien for lien in lost if lien.amount),
+        covers=cuts_between(before.covers, after.covers),
         place=place,
     )
 
@@ -108,6 +111,7 @@ PAYMENT: Final = Struct(
         "disputed": AMOUNT,
         "confirmed": AMOUNT,
         "liens": Items(LIEN, limits.LIENS_MAX),
+        "covers": CUTS,
         "place": REFERENCE,
     },
 )

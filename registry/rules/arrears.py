@@ -7,11 +7,11 @@ from itertools import accumulate
 from typing import Final
 
 from .. import limits
-from ..covers import running
+from ..covers import PolicyUse, policy_use_id, running, uses_of, with_cut
 from ..errors import Code, Reason, RuleViolation
 from ..operations.arrears import DeclareDefault, ReversePayment
 from ..operations.governance import Role
-from ..payments import without_payment
+from ..payments import Payment, without_payment
 from ..receivable import Phase, Receivable
 from ..state import Namespace
 from .disposal import DAY_MS
@@ -57,9 +57,24 @@ def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
     if record.phase is Phase.SETTLED:
         reclaim_fingerprints(judgement, record)
         reopened = reopened.move_to(Phase.LIVE if record.default is None else Phase.OVERDUE)
+    reopened = _covered_again(judgement, reopened, payment)
     judgement.state.put(Namespace.PAYMENT, operation.bank_reference, None)
     judgement.flag("reversed", payment.amount)
     return judgement.store(replace(reopened, changed_height=judgement.height))
+
+
+def _covered_again(judgement: Judgement, record: Receivable, payment: Payment) -> Receivable:
+    """What the payment cut from covers that have not run out since, as far as their policies have room for it by now."""
+    covers, before = record.covers, uses_of(record.covers, record.currency)
+    for cut in payment.covers:
+        if cut.cover.until_ms <= judgement.time_ms:
+            continue
+        key = policy_use_id(cut.cover.insurer, cut.cover.policy, record.currency)
+        use: PolicyUse | None = judgement.state.get(Namespace.COVERAGE, key)
+        assert use is not None
+        taken = uses_of(covers, record.currency).get(key, 0) - before.get(key, 0)
+        covers = with_cut(covers, cut, use.left - taken)
+    return replace(record, covers=covers)
 
 
 def _attests(judgement: Judgement, record: Receivable, member_id: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from registry.entry import Mode
 from registry.errors import Code, EntryRefused, Reason
 from registry.member import MemberStatus
+from registry.operations import Operation
 from registry.operations.governance import Role
 from registry.operations.relationships import DeclareRelationship
 from registry.policy import RelatedPartyPolicy
@@ -23,9 +24,11 @@ from tests.registry.collection_examples import (
     objection,
     overdue,
     pledged,
+    reversal,
 )
 from tests.registry.consortium import (
     ASSOCIATION,
+    BANK,
     DAY_MS,
     DEBTOR,
     EXPORTER,
@@ -73,6 +76,12 @@ def grouped(consortium: Consortium, *members: str) -> None:
         by=ASSOCIATION,
         signed_by=(ASSOCIATION,),
     )
+
+
+def nothing_covered(consortium: Consortium, insurer: str = INSURER) -> bool:
+    use = use_of(consortium, insurer)
+    assert use is not None
+    return (use.covered, use.claimed) == (0, 0)
 
 
 # --- BindCover
@@ -318,9 +327,10 @@ def test_a_policy_has_one_limit(consortium: Consortium, limit: int) -> None:
     cover = covered(consortium, first, 8_000)
     result = consortium.result(binding(second, 1, policy_limit=limit))
     assert (result.code, result.collided_with) == (Code.OVER_LIMIT, cover.place)
+    # Also when nothing stands under it any more: a payment that is called back may bring cover back.
     consortium.do(ending(first, cover))
-    # Nothing stands under it any more, so it can be stated anew.
-    assert consortium.code(binding(second, 1, policy_limit=limit)) is Code.OK
+    assert consortium.code(binding(second, 1, policy_limit=limit)) is Code.OVER_LIMIT
+    assert consortium.code(binding(second, 1)) is Code.OK
 
 
 def test_limits_are_kept_apart_by_insurer_policy_and_currency(consortium: Consortium) -> None:
@@ -384,7 +394,7 @@ def test_a_payment_takes_what_no_longer_fits_from_the_latest_cover_first(consort
     use = use_of(consortium)
     assert use is not None
     assert use.covered == 3_000
-    assert use_of(consortium, INSURER_2) is None
+    assert nothing_covered(consortium, INSURER_2)
 
 
 def test_cover_does_not_move_with_an_assignment(consortium: Consortium) -> None:
@@ -395,7 +405,7 @@ def test_cover_does_not_move_with_an_assignment(consortium: Consortium) -> None:
     assert (record.covered(EXPORTER), record.covered(FACTOR_1)) == (5_000, 0)
     consortium.do(consortium.assignment(receivable, 5_000, FACTOR_2))
     assert consortium.record(receivable).covers == ()
-    assert use_of(consortium) is None
+    assert nothing_covered(consortium)
 
 
 def test_a_credit_shrinks_the_cover(consortium: Consortium) -> None:
@@ -418,7 +428,7 @@ def test_what_is_closed_has_no_cover(consortium: Consortium, how: str) -> None:
     }[how]
     consortium.do(*operations)
     assert consortium.record(receivable).covers == ()
-    assert use_of(consortium) is None
+    assert nothing_covered(consortium)
 
 
 def test_a_cover_runs_out_by_block_time(consortium: Consortium) -> None:
@@ -429,7 +439,7 @@ def test_a_cover_runs_out_by_block_time(consortium: Consortium) -> None:
     assert consortium.record(receivable).covered(EXPORTER) == 10_000
     consortium.pass_time(until_ms)
     assert consortium.record(receivable).covers == ()
-    assert use_of(consortium) is None
+    assert nothing_covered(consortium)
     assert consortium.code(binding(receivable)) is Code.OK
 
 
@@ -445,6 +455,56 @@ def test_a_default_does_not_bring_back_what_has_run_out(consortium: Consortium) 
     covered(consortium, receivable, until_ms=AFTER_DUE_MS)
     assert consortium.code(default(receivable), **at(AFTER_DUE_MS)) is Code.OK
     assert consortium.record(receivable).covers == ()
+
+
+def reversed_after(consortium: Consortium, receivable: bytes, amount: int, *between: Operation) -> None:
+    """A payment that is called back after the operations."""
+    paid = payment(receivable, amount, reporter=BANK)
+    consortium.do(paid)
+    for operation in between:
+        assert consortium.code(operation) is Code.OK
+    assert consortium.code(reversal(receivable, paid.bank_reference)) is Code.OK
+
+
+@pytest.mark.parametrize("amount", [3_000, 10_000], ids=["in part", "all of it"])
+def test_a_payment_that_is_called_back_brings_cover_back(consortium: Consortium, amount: int) -> None:
+    receivable = consortium.registered()
+    cover = covered(consortium, receivable, 9_000)
+    reversed_after(consortium, receivable, amount)
+    assert consortium.record(receivable).covers == (cover,)
+
+
+def test_a_settled_receivable_opens_again_with_its_cover(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    cover = covered(consortium, receivable)
+    reversed_after(consortium, receivable, 10_000, settlement(receivable))
+    assert consortium.record(receivable).covers == (cover,)
+
+
+def test_cover_comes_back_within_the_limit(consortium: Consortium) -> None:
+    receivable, other = consortium.registered(), consortium.registered()
+    covered(consortium, receivable, 9_000, policy_limit=10_000)
+    covered(consortium, receivable, 500, policy_limit=10_000)
+    reversed_after(consortium, receivable, 9_000, binding(other, 7_000, policy_limit=10_000))
+    # 1,000 were left of the first cover, and 2,000 of the limit.
+    assert [cover.amount for cover in consortium.record(receivable).covers] == [3_000]
+    use = use_of(consortium)
+    assert use is not None
+    assert (use.covered, use.left) == (10_000, 0)
+
+
+def test_cover_that_has_run_out_or_was_given_up_does_not_come_back(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    cover = covered(consortium, receivable, 9_000)
+    reversed_after(consortium, receivable, 5_000, ending(receivable, cover))
+    assert consortium.record(receivable).covers == ()
+    covered(consortium, receivable, until_ms=consortium.now_ms + DAY_MS)
+    paid = payment(receivable, 10_000, reference="ALL")
+    consortium.do(paid)
+    consortium.pass_time(consortium.tip.time_ms + DAY_MS)
+    consortium.do(reversal(receivable, paid.bank_reference))
+    assert consortium.record(receivable).covers == ()
+    assert nothing_covered(consortium)
 
 
 # --- AlterCover
@@ -534,7 +594,7 @@ def test_the_insured_ends_its_cover_alone(consortium: Consortium) -> None:
     cover = covered(consortium, receivable)
     assert consortium.code(ending(receivable, cover)) is Code.OK
     assert consortium.record(receivable).covers == ()
-    assert use_of(consortium) is None
+    assert nothing_covered(consortium)
     assert INSURER not in consortium.record(receivable).parties()
     result = consortium.result(ending(receivable, cover))
     assert (result.code, result.collided_with) == (Code.NO_COVER, consortium.record(receivable).place)
