@@ -31,6 +31,7 @@ from .commands import (
     importing,
     members,
     output,
+    portfolio,
     queries,
     reporting,
     restraint,
@@ -92,6 +93,9 @@ app.command(epilog=f"Example: pledgebook resolve RECEIVABLE {_NET} --as buyer-1 
 app.command(
     epilog=f"Example: pledgebook assign RECEIVABLE {_NET} --as exporter-1 --to factor-1 --amount 700.00"
 )(disposal.assign)
+app.command(
+    epilog=f"Example: pledgebook assign-batch portfolio.csv {_NET} --as exporter-1 --to factor-1 --independent"
+)(portfolio.assign_batch)
 app.command(
     epilog=f"Example: pledgebook offer RECEIVABLE {_NET} --as exporter-1 --to factor-1 --amount 700.00 --hours 48"
 )(assignment.offer)

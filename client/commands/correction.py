@@ -193,10 +193,7 @@ def correct(
         if operation.fingerprints is not None:
             names.append(association)
         signers = tuple(session.wallet(name) for name in names)
-        exporter = (await session.client.member(record.exporter)).member
-        if exporter is None:
-            raise InputError(f"{record.exporter} is not enrolled on this chain")
-        shown = {identifier: ShownPapers(papers, new, exporter.numbering)}
+        shown = {identifier: ShownPapers(papers, new, await session.numbering_of(record.exporter))}
         receipt = await session.perform(Draft((operation,), signers, shown=shown), currency=record.currency)
         corrected = FiledPapers(ReceivableId(identifier), papers, filed.salt)
         if options.draft is not None and not options.dry_run:

@@ -158,10 +158,7 @@ async def shown_papers(
     filed = find_papers(path, record.receivable_id)
     if filed is None:
         raise InputError(f"{path} has no papers of this receivable: give --papers FILE")
-    exporter_record = (await session.client.member(record.exporter)).member
-    if exporter_record is None:
-        raise InputError(f"{record.exporter} is not enrolled on this chain")
-    shown = ShownPapers(filed.papers, record.fingerprints, exporter_record.numbering)
+    shown = ShownPapers(filed.papers, record.fingerprints, await session.numbering_of(record.exporter))
     return {record.receivable_id: shown}
 
 

@@ -99,9 +99,6 @@ def crystallise(
     async def work(session: Session) -> None:
         exporter = session.acting
         record = await session.record(identifier)
-        member = (await session.client.member(exporter.member_id)).member
-        if member is None:
-            raise InputError(f"{exporter.name} is not enrolled on this chain")
         papers = Papers(
             exporter=exporter.member_id,
             debtor=debtor_identifier(session.directory, debtor),
@@ -111,7 +108,7 @@ def crystallise(
             amount=amount_of(amount, record.currency),
             currency=record.currency,
             deliveries=deliveries,
-            numbering=member.numbering,
+            numbering=await session.numbering_of(exporter.member_id),
         )
         salt = os.urandom(SALT_BYTES)
         who = member_id_of(session.directory, witness)

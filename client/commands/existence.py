@@ -66,9 +66,6 @@ def register(
 
     async def work(session: Session) -> None:
         exporter = session.acting
-        member = (await session.client.member(exporter.member_id)).member
-        if member is None:
-            raise InputError(f"{exporter.name} is not enrolled on this chain")
         papers = Papers(
             exporter=exporter.member_id,
             debtor=debtor_identifier(session.directory, debtor),
@@ -80,7 +77,7 @@ def register(
             fiscal_number=fiscal,
             document_sha256=document_hash,
             deliveries=deliveries,
-            numbering=member.numbering,
+            numbering=await session.numbering_of(exporter.member_id),
         )
         salt = os.urandom(SALT_BYTES)
         operation = papers.registration(session.fingerprint_key, salt)

@@ -5,6 +5,7 @@ Of a large entry only the operations that were refused are told one by one; the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import typer
@@ -21,18 +22,20 @@ from . import output
 TOLD_SINGLY_MAX: Final = 10
 
 
-def show_forecast(operations: tuple[Operation, ...], answer: Preflight, *, as_json: bool) -> bool:
+def show_forecast(
+    operations: tuple[Operation, ...], answer: Preflight, *, places: Sequence[str] = (), as_json: bool
+) -> bool:
     """Tell how one node thinks that an unsigned entry would be judged; whether nothing stands in its way."""
-    names = [TYPE_BY_CLASS[type(operation)].name for operation in operations]
+    names = _names(operations, places)
     forecasts = list(zip(names, answer.forecasts, strict=False))
     is_past_door = passes_once_signed(answer)
     if as_json:
-        output.print_json(forecast_document(operations, answer))
+        output.print_json(forecast_document(operations, answer, places=places))
     else:
         door = "passes once it is signed" if is_past_door else f"{answer.door_code}: {answer.door_message}"
         told = [
-            (index, name, forecast)
-            for index, (name, forecast) in enumerate(forecasts)
+            (name, forecast)
+            for name, forecast in forecasts
             if len(forecasts) <= TOLD_SINGLY_MAX or forecast.code not in (Code.OK, Code.NOT_APPLIED)
         ]
         output.print_rows(
@@ -41,12 +44,12 @@ def show_forecast(operations: tuple[Operation, ...], answer: Preflight, *, as_js
             ("operation", "code", "reasons", "what to do"),
             [
                 (
-                    name if len(names) == 1 else f"{index} {name}",
+                    name,
                     forecast.code,
                     ", ".join(forecast.reasons),
                     advice(forecast.code) or "",
                 )
-                for index, name, forecast in told
+                for name, forecast in told
             ],
         )
         if not forecasts:
@@ -59,9 +62,10 @@ def passes_once_signed(answer: Preflight) -> bool:
     return answer.door_code in (Code.OK, Code.MISSING_SIGNATURE)
 
 
-def forecast_document(operations: tuple[Operation, ...], answer: Preflight) -> dict[str, Any]:
+def forecast_document(
+    operations: tuple[Operation, ...], answer: Preflight, *, places: Sequence[str] = ()
+) -> dict[str, Any]:
     """The JSON form of a forecast."""
-    names = [TYPE_BY_CLASS[type(operation)].name for operation in operations]
     return {
         "dry_run": True,
         "height": answer.height,
@@ -71,18 +75,23 @@ def forecast_document(operations: tuple[Operation, ...], answer: Preflight) -> d
             "passes_once_signed": passes_once_signed(answer),
         },
         "operations": [
-            {"operation": name, **_forecast_document(forecast)}
-            for name, forecast in zip(names, answer.forecasts, strict=False)
+            {**named, **_forecast_document(forecast)}
+            for named, forecast in zip(_named(operations, places), answer.forecasts, strict=False)
         ],
     }
 
 
 def show_receipt(
-    operations: tuple[Operation, ...], proven: ProvenReceipt, currency: str | None, *, as_json: bool
+    operations: tuple[Operation, ...],
+    proven: ProvenReceipt,
+    currency: str | None,
+    *,
+    places: Sequence[str] = (),
+    as_json: bool,
 ) -> None:
-    """What became of an entry, and which of its operations failed first."""
+    """What became of an entry, and which of its operations failed first. `places`: where each comes from, if one knows."""
     receipt = proven.receipt
-    names = [TYPE_BY_CLASS[type(operation)].name for operation in operations]
+    names = _names(operations, places)
     if as_json:
         output.print_json(
             {
@@ -94,8 +103,8 @@ def show_receipt(
                 "block_hash": proven.head.block_hash.hex(),
                 "proof": "verified" if proven.head.is_verified else "not checked",
                 "operations": [
-                    {"operation": name, **output.result_document(result)}
-                    for name, result in zip(names, receipt.results, strict=True)
+                    {**named, **output.result_document(result)}
+                    for named, result in zip(_named(operations, places), receipt.results, strict=True)
                 ],
             }
         )
@@ -108,19 +117,31 @@ def show_receipt(
             {"outcome": receipt.outcome.name.lower(), "entry": show_id(receipt.entry_id)},
         )
     if receipt.failed_operation is not None and len(names) > 1:
-        typer.echo(f"all or nothing: operation {receipt.failed_operation} was refused, so none took effect")
-    for index, (name, result) in enumerate(zip(names, receipt.results, strict=True)):
+        typer.echo(f"All or nothing: {names[receipt.failed_operation]} was refused, so none took effect.")
+    for name, result in zip(names, receipt.results, strict=True):
         if len(names) > TOLD_SINGLY_MAX and result.code in (Code.OK, Code.NOT_APPLIED):
             continue
-        place = f" {index}" if len(names) > 1 else ""
         output.print_facts(
-            f"{name}{place}: {'committed' if result.code is Code.OK else 'REFUSED'} at height {receipt.height} ({proof})",
+            f"{name}: {'committed' if result.code is Code.OK else 'REFUSED'} at height {receipt.height} ({proof})",
             {
                 "result": output.describe(result, currency),
                 "subject": output.show_subject(result.subject) or "-",
                 "entry": show_id(receipt.entry_id),
             },
         )
+
+
+def _names(operations: tuple[Operation, ...], places: Sequence[str]) -> list[str]:
+    """What each operation of an entry is called: by its index too where there are several, and by its place."""
+    names = [TYPE_BY_CLASS[type(operation)].name for operation in operations]
+    if len(names) > 1:
+        names = [f"operation {index}, {name}" for index, name in enumerate(names)]
+    return [f"{name} ({place})" for name, place in zip(names, places, strict=True)] if places else names
+
+
+def _named(operations: tuple[Operation, ...], places: Sequence[str]) -> list[dict[str, str]]:
+    named = [{"operation": TYPE_BY_CLASS[type(operation)].name} for operation in operations]
+    return [{**name, "place": place} for name, place in zip(named, places, strict=True)] if places else named
 
 
 def _forecast_document(forecast: Forecast) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ import typer
 
 from registry.entry import decode_entry
 from registry.errors import Code
-from registry.fingerprints import FingerprintKey
+from registry.fingerprints import FingerprintKey, Numbering
 from registry.genesis import Genesis
 from registry.identifiers import BadIdentifier, EntryId, MemberId, parse_member_id, read_id, show_id
 from registry.money import BadAmount, parse_amount
@@ -90,21 +90,30 @@ class Session:
             raise InputError(f"no receivable {show_id(receivable_id)} is registered")
         return proven.record
 
+    async def numbering_of(self, exporter: str) -> Numbering:
+        """How the exporter's invoices are numbered, by its proven record. Raises InputError when it is no member."""
+        member = (await self.client.member(exporter)).member
+        if member is None:
+            raise InputError(f"{exporter} is not enrolled on this chain")
+        return member.numbering
+
     async def perform(
         self,
         draft: Draft,
         *,
         currency: str | None = None,
+        places: Sequence[str] = (),
         before_hand_in: Callable[[EntryId], None] = lambda _entry_id: None,
     ) -> ProvenReceipt | None:
         """Commit the draft and show its receipt; with --dry-run only ask, with --draft only write it.
 
-        Ends the command when anything was refused. `before_hand_in` is told the entry's id, to file what must outlive a crash.
+        Ends the command when anything was refused. `before_hand_in` is told the entry's id, to file what must outlive a
+        crash. `places`: where each operation comes from, to name it by.
         """
         if self.options.draft is not None:
             draft = replace(draft, signers=(self.wallet(self.acting.name),))
         if self.options.dry_run:
-            await self._preflight(draft)
+            await self._preflight(draft, places)
             return None
         if self.options.draft is not None:
             await self._write(draft, self.options.draft, before_hand_in)
@@ -112,7 +121,7 @@ class Session:
         receipt = await self.submitter.commit(
             draft, timeout_s=self.options.timeout_s, before_hand_in=lambda ids: before_hand_in(ids[0])
         )
-        show_receipt(draft.operations, receipt, currency, as_json=self.options.as_json)
+        show_receipt(draft.operations, receipt, currency, places=places, as_json=self.options.as_json)
         if any(result.code is not Code.OK for result in receipt.receipt.results):
             raise typer.Exit(output.ExitCode.REFUSED)
         return receipt
@@ -163,10 +172,10 @@ class Session:
         append_papers(papers_beside(path), found.values())
         return papers_beside(path)
 
-    async def _preflight(self, draft: Draft) -> None:
+    async def _preflight(self, draft: Draft, places: Sequence[str]) -> None:
         """Ask how the entry would be judged. It goes out without a signature: a whole one could be handed in by the node."""
         answer = await self.client.preflight(await self.submitter.sketch(draft))
-        if not show_forecast(draft.operations, answer, as_json=self.options.as_json):
+        if not show_forecast(draft.operations, answer, places=places, as_json=self.options.as_json):
             raise typer.Exit(output.ExitCode.REFUSED)
 
 

@@ -295,3 +295,85 @@ def test_the_association_signs_with_as_many_keys_as_it_needs(
     assert "signed it already" in message(first("draft", "sign", str(draft)))
     assert second("draft", "sign", str(draft)).code == 0
     assert code_of(second("draft", "submit", str(draft))) == "OK"
+
+
+PORTFOLIO = 40
+
+
+@pytest.fixture
+def portfolio(exporter: Machine, tmp_path: Path, request: pytest.FixtureRequest) -> list[str]:
+    """As many receivables of the exporter, each of its own amount."""
+    first = (len(request.node.name) + 1) * 1_000
+    return [exporter.registered(f"P-{first + number}", f"{first + number}.00") for number in range(PORTFOLIO)]
+
+
+def csv_of(path: Path, receivables: list[str], **amounts: str) -> Path:
+    rows = [f"{each},{amounts.get(f'row_{index}', '10.00')}" for index, each in enumerate(receivables)]
+    path.write_text("\n".join(("receivable,amount", *rows)) + "\n")
+    return path
+
+
+def test_a_portfolio_goes_over_with_one_signature_of_each_party(
+    exporter: Machine, factor: Machine, portfolio: list[str], tmp_path: Path
+) -> None:
+    draft = tmp_path / "portfolio.draft"
+    batch = ("assign-batch", "--to", "factor-1", str(csv_of(tmp_path / "p.csv", portfolio)))
+    assert exporter(*batch, "--draft", str(draft)).code == 0
+    on = ("--network", str(factor.shell.folder), "--as", "factor-1")
+    shown = factor.shell("draft", "show", str(draft), *on).out
+    assert "400.00 USD" in shown
+    assert shown.count("assigns") == PORTFOLIO
+    assert "10.00 USD" in factor.shell("draft", "show", str(draft), "--operation", "39", *on).out
+    assert factor("draft", "show", str(draft), "--operation", "40").code == 2
+    signed = factor("draft", "sign", str(draft))
+    assert signed.code == 0, signed
+    assert len(read_draft(draft).signatures) == 2
+    done = factor("draft", "submit", str(draft))
+    assert (done.code, len(done.document["operations"])) == (0, PORTFOLIO)
+    told = factor.shell("draft", "submit", str(draft), *on).out
+    assert "40 operations, 40 committed" in told
+
+
+def test_an_atomic_portfolio_names_the_operation_and_the_row_that_fails(
+    shell: Shell, portfolio: list[str], tmp_path: Path
+) -> None:
+    bad = csv_of(tmp_path / "p.csv", portfolio, row_17="999999.00")
+    batch = ("assign-batch", str(bad), "--as", "exporter-1", "--to", "factor-1")
+    papers = ("--papers", str(tmp_path / "exporter" / "papers" / "exporter-1.jsonl"))
+    refused = shell.on(*batch, *papers)
+    assert (refused.code, refused.document["outcome"], refused.document["failed_operation"]) == (
+        1,
+        "refused",
+        17,
+    )
+    codes = [each["code"] for each in refused.document["operations"]]
+    assert (codes.count("NOT_APPLIED"), codes[17]) == (PORTFOLIO - 1, "EMPTY_ASSIGNMENT")
+    assert refused.document["operations"][17]["place"] == "line 19 of p.csv"
+    told = shell(*batch, *papers, "--network", str(shell.folder))
+    assert "operation 17, Assign (line 19 of p.csv)" in " ".join(told.out.split())
+    partly = shell.on(*batch, *papers, "--independent")
+    assert (partly.code, partly.document["outcome"], partly.document["failed_operation"]) == (
+        1,
+        "partly",
+        None,
+    )
+    codes = [each["code"] for each in partly.document["operations"]]
+    assert (codes.count("OK"), codes[17]) == (PORTFOLIO - 1, "EMPTY_ASSIGNMENT")
+
+
+def test_a_portfolio_with_a_wrong_row_is_not_sent(shell: Shell, portfolio: list[str], tmp_path: Path) -> None:
+    wrong = csv_of(tmp_path / "p.csv", portfolio[:3], row_1="10.005")
+    batch = ("assign-batch", str(wrong), "--as", "exporter-1", "--to", "factor-1")
+    said = shell.on(*batch)
+    assert (said.code, said.document["problem_count"]) == (2, 1)
+    assert (said.document["problems"][0]["line"], said.document["problems"][0]["column"]) == (3, "amount")
+    told = shell(*batch, "--network", str(shell.folder))
+    assert "line 3, column amount" in told.err
+    unknown = csv_of(tmp_path / "u.csv", [portfolio[0], "ab" * 32])
+    said = shell.on("assign-batch", str(unknown), "--as", "exporter-1", "--to", "factor-1")
+    assert (said.code, "line 3, column receivable" in message(said)) == (2, True)
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], network_folder: Path) -> Shell:
+    return Shell(capsys, network_folder)
