@@ -180,6 +180,10 @@ def offer_assignment(judgement: Judgement, operation: OfferAssignment) -> bytes:
     _check_holder(record, operation.assignor)
     if operation.assignee == operation.assignor:
         raise RuleViolation(Code.NOT_PERMITTED, "one member cannot act on both sides of an assignment")
+    taker = judgement.state.member(operation.assignee)
+    if taker is None or Role.FACTOR not in taker.roles:
+        # Who is made an offer sees the whole record: it is not shown to just anybody.
+        raise RuleViolation(Code.NOT_PERMITTED, f"{operation.assignee} is not enrolled as factor")
     lasts_ms = operation.until_ms - judgement.time_ms
     if not 0 < lasts_ms <= judgement.policy.offer_max_hours * HOUR_MS:
         raise RuleViolation(
@@ -302,7 +306,12 @@ def reassign(judgement: Judgement, operation: Reassign) -> bytes:
         replace(part, with_recourse=has_recourse(moved.terms, holder)) if part.holder == holder else part
         for part in moved.parts
     )
-    return judgement.store(replace(moved, parts=parts))
+    # What came back is not disposed of any more: a pledge must not collide with an assignment that stands no longer.
+    disposals = tuple(
+        replace(each, amount=max(0, each.amount - operation.amount)) if each.holder == prior else each
+        for each in moved.disposals
+    )
+    return judgement.store(replace(moved, parts=parts, disposals=disposals))
 
 
 def _as_if_undisputed(record: Receivable) -> Receivable:

@@ -35,6 +35,7 @@ from tests.registry.consortium import (
     FACTOR_3,
     OPEN_POLICY,
     OTHER_DEBTOR_REFERENCE,
+    STRANGER,
     Consortium,
     confirmation,
     dispute,
@@ -317,3 +318,21 @@ def test_what_comes_back_to_a_part_that_was_gone_has_its_recourse(consortium: Co
     part = consortium.record(receivable).part_of(FACTOR_1)
     assert part is not None
     assert (part.amount, part.with_recourse) == (4_000, True)
+
+
+def test_what_was_given_back_is_no_earlier_assignment(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.assignment(receivable, with_recourse=True))
+    consortium.do(dispute(receivable, 6_000))
+    consortium.do(giving_back(receivable))
+    result = consortium.result(consortium.pledging(receivable, 5_000))
+    assert (result.code, result.collided_with) == (Code.EMPTY_PLEDGE, consortium.record(receivable).place)
+
+
+@pytest.mark.parametrize("nobody", [STRANGER, DEBTOR, "no member id"])
+def test_an_offer_to_somebody_who_cannot_take_it_shows_nobody_the_record(
+    consortium: Consortium, nobody: str
+) -> None:
+    receivable = consortium.registered()
+    assert consortium.code(offer(consortium, receivable, 1, nobody)) is Code.NOT_PERMITTED
+    assert nobody not in consortium.record(receivable).parties()
