@@ -304,7 +304,8 @@ class StatusSummary:
     """What any member may see of a receivable it can name: amounts in minor units, and since which height they stand.
 
     `free` is what could be disposed of by the present holders; `assigned` lies with others than the exporter; `reserved` is kept
-    for factors that were made an offer; `pooled` would be free if the receivable stood in no pool.
+    for factors that were made an offer; `pooled` would be free if the receivable stood in no pool. `frozen`, `objected`: such a
+    restraint stands, whosever it is.
     """
 
     receivable_id: bytes
@@ -318,7 +319,28 @@ class StatusSummary:
     disputed: int
     confirmed: int
     pooled: int
+    frozen: bool
+    objected: bool
     since_height: int
+
+    def words(self) -> tuple[str, ...]:
+        """What can be said of it in a word, the gravest first; never none (RULEBOOK, "Who may see what").
+
+        `barred`: nothing of it is free although no other word says why; its parties see the reason.
+        """
+        closed = self.phase in CLOSED
+        holding = (
+            (self.phase.name.lower(), closed or self.phase is Phase.FUTURE),
+            ("frozen", self.frozen and not closed),
+            ("objected", self.objected and not closed),
+            ("disputed", self.disputed > 0 and not closed),
+            ("pledged", self.pledged > 0),
+            ("pooled", self.pooled > 0),
+            ("assigned", self.assigned > 0 and not closed),
+            ("reserved", self.reserved > 0),
+            ("free", self.free > 0),
+        )
+        return tuple(word for word, holds in holding if holds) or ("barred",)
 
 
 def summarise(receivable: Receivable) -> StatusSummary:
@@ -335,6 +357,8 @@ def summarise(receivable: Receivable) -> StatusSummary:
         disputed=receivable.disputed,
         confirmed=receivable.confirmation.amount,
         pooled=_pooled(receivable),
+        frozen=receivable.restraints.frozen is not None,
+        objected=receivable.restraints.objected is not None,
         since_height=receivable.changed_height,
     )
 
@@ -446,6 +470,8 @@ STATUS_SUMMARY: Final = Struct(
         "disputed": AMOUNT,
         "confirmed": AMOUNT,
         "pooled": AMOUNT,
+        "frozen": Flag(),
+        "objected": Flag(),
         "since_height": Uint(limits.HEIGHT_MAX),
     },
 )

@@ -153,7 +153,7 @@ def _show_status(proven: ProvenStatus, *, as_json: bool) -> None:
         output.print_json(
             {
                 "registered": summary is not None,
-                **({} if summary is None else summary_document(summary)),
+                **({"status": ["unknown"]} if summary is None else summary_document(summary)),
                 "proof": proof_document(proven.head),
             }
         )
@@ -175,12 +175,15 @@ def summary_document(summary: StatusSummary) -> dict[str, Any]:
     exporter, assignees = free_shares(summary)
     return {
         "receivable_id": show_id(summary.receivable_id),
+        "status": list(summary.words()),
         "phase": summary.phase.name.lower(),
         "currency": summary.currency,
         "free_with_all_holders_minor_units": summary.free,
         "free_with_exporter": _range_document(exporter),
         "free_with_assignees": _range_document(assignees),
         **{f"{name}_minor_units": getattr(summary, name) for name in amounts},
+        "frozen": summary.frozen,
+        "objected": summary.objected,
         "since_height": summary.since_height,
     }
 
@@ -214,6 +217,7 @@ def _summary_lines(summary: StatusSummary) -> dict[str, str]:
     currency = summary.currency
     exporter, assignees = free_shares(summary)
     return {
+        "status": ", ".join(summary.words()),
         "phase": summary.phase.name.lower(),
         "outstanding": show_amount(summary.outstanding, currency),
         "assigned": show_amount(summary.assigned, currency),
@@ -308,6 +312,34 @@ def record_document(record: Receivable) -> dict[str, Any]:
             }
             for cover in record.covers
         ],
+        "freezes": [
+            {
+                "case_number": order.case_number,
+                "court": order.court,
+                "place": output.place_document(order.place),
+            }
+            for order in record.restraints.freezes
+        ],
+        "objections": [
+            {
+                "objector": each.objector,
+                "statement": each.statement.hex(),
+                "case_number": each.case_number,
+                "until_ms": each.until_ms,
+                "ended": each.ended,
+                "place": output.place_document(each.place),
+            }
+            for each in record.restraints.objections
+        ],
+        "judgments": [
+            {
+                "case_number": each.case_number,
+                "decision": each.decision.hex(),
+                "court": each.court,
+                "place": output.place_document(each.place),
+            }
+            for each in record.judgments
+        ],
         "confirmation": record.confirmation.kind.name.lower(),
         "cap": None if record.future is None else record.future.cap,
         "origin": None if record.origin is None else show_id(record.origin),
@@ -322,6 +354,19 @@ def record_document(record: Receivable) -> dict[str, Any]:
             }
             for each in record.attestations
         ],
+    }
+
+
+def _restraint_lines(record: Receivable) -> dict[str, str]:
+    frozen, objected = record.restraints.frozen, record.restraints.objected
+    return {
+        **({} if frozen is None else {"frozen": f"by {frozen.court} under {frozen.case_number}"}),
+        **({} if objected is None else {"objected to": f"by {objected.objector}"}),
+        **(
+            {"executed on it": ", ".join(each.case_number for each in record.judgments)}
+            if record.judgments
+            else {}
+        ),
     }
 
 
@@ -342,6 +387,7 @@ def _print_record(record: Receivable, head: Head, names: Mapping[str, str]) -> N
             "disputed": show_amount(record.disputed, currency),
             "confirmed": show_amount(record.confirmation.amount, currency),
             **({} if record.pool is None else {"in pool": show_id(record.pool.pool_id)}),
+            **_restraint_lines(record),
             "issued, due": f"{date_of(record.issue_date)}, {date_of(record.due_date)}",
             "proof": _proof_line(head),
         },

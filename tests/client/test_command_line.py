@@ -281,6 +281,7 @@ def test_status_by_what_is_printed_on_the_invoice_and_of_one_that_is_not_registe
     by_invoice = ("--exporter", "exporter-1", "--debtor", "buyer-1", "--invoice")
     assert shell.on("status", *by_invoice, "s 001").document["receivable_id"] == receivable
     unknown = shell.on("status", *by_invoice, "S-2")
+    assert unknown.document["status"] == ["unknown"]
     assert (unknown.code, unknown.document["registered"], unknown.document["proof"]["verified"]) == (
         0,
         False,

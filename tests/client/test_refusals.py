@@ -14,7 +14,7 @@ from registry.receivable import Phase, StatusSummary
 
 SUMMARY = StatusSummary(
     receivable_id=bytes(32), phase=Phase.LIVE, currency="USD", outstanding=1_000, free=1_000, assigned=600, reserved=0,
-    pledged=0, disputed=0, confirmed=0, pooled=0, since_height=3,
+    pledged=0, disputed=0, confirmed=0, pooled=0, frozen=False, objected=False, since_height=3,
 )  # fmt: skip
 
 

@@ -55,6 +55,12 @@ def test_a_restraint_from_the_command_line(shell: Shell) -> None:
     assert shell.on("withdraw-objection", receivable, "--as", "buyer-1").code == 0
     assert shell.on("freeze", receivable, "--as", "court-1", "--case", "2027-74-1").code == 0
     assert code_of(shell.on(*assign)) == "FROZEN"
+    assert shell.on("status", receivable).document["status"] == ["frozen"]
+    told = shell("status", receivable, "--network", str(shell.folder))
+    assert "frozen" in told.out
+    record = shell.on("receivable", receivable, "--as", "exporter-1").document
+    assert [order["case_number"] for order in record["freezes"]] == ["2027-74-1"]
+    assert [each["ended"] for each in record["objections"]] == [True]
     assert shell.on("unfreeze", receivable, "--as", "court-1", "--case", "2027-74-1").code == 0
     assert shell.on("object", receivable, "--as", "buyer-1", "--statement", HEX, "--case", "1").code == 0
     ended = shell.on("withdraw-objection", receivable, "--as", "court-1", "--objector", "buyer-1")
@@ -79,6 +85,8 @@ def test_a_judgment_from_the_command_line(shell: Shell) -> None:
     assert code_of(shell.on(*judge, HEX, "--assignment", f"{sale},{lien}")) == "NO_ORDER"
     undone = shell.on(*judge, HEX, "--assignment", sale)
     assert undone.code == 0, undone
+    record = shell.on("receivable", receivable, "--as", "exporter-1").document
+    assert [each["decision"] for each in record["judgments"]] == [HEX]
     assert code_of(shell.on(*judge, HEX, "--step", "registration")) == "NO_ORDER"
     assert code_of(shell.on(*judge, "5f" * 32, "--step", "closure")) == "NO_ORDER"
     both = ("--lien", lien, "--step", "registration")
