@@ -6,6 +6,7 @@
     scripts/benchmark --rate 500           one open-loop load of 500 entries a second
     scripts/benchmark --scale              one validator's work for an operation at 10,000 and at 1,000,000 receivables, without
                                            network; about ten minutes and 6 GB of disk
+    scripts/benchmark --batch              1,000 assignments in one entry and in 1,000, without network; seconds
     scripts/benchmark --json FILE          the figures as JSON as well
 
 It is a benchmark and never a test: nothing here passes or fails. Nodes run as in production, with fsync, TLS and all
@@ -35,6 +36,7 @@ from registry.genesis import parse_genesis
 from registry.identifiers import MemberId
 from registry.receipt import Outcome, decode_receipt
 from scripts.benchmarks import physical
+from scripts.benchmarks.batch import measure_batches
 from scripts.benchmarks.generator import Generator
 from scripts.benchmarks.measurements import Bench, Pace
 from scripts.benchmarks.report import Figures, document, show
@@ -67,6 +69,9 @@ def main(
     scale: Annotated[
         bool, typer.Option("--scale", help="Only the cost of operations at several sizes of the registry.")
     ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Only 1,000 assignments in one entry, and in 1,000.")
+    ] = False,
     receivables: Annotated[
         list[int] | None, typer.Option(min=1, help="With --scale: a size, smallest first; repeatable.")
     ] = None,
@@ -82,6 +87,11 @@ def main(
             _measure_scale(
                 receivables or SCALE_SIZES, folder or Path(temporary) / "store", json_file, console
             )
+            return
+        if batch:
+            figures = Figures(nodes=1)
+            figures.batches = measure_batches(Chain.begin(folder or Path(temporary) / "store"))
+            _present(figures, json_file, console)
             return
         place = folder or Path(temporary) / "network"
         directory = make_network(

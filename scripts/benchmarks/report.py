@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from .batch import BatchFigures
 from .measurements import Audit, Idle, NodeMemory, Queries, Step, Sweep
 from .physical import PhysicalLimits
 from .scale import SizeFigures
@@ -32,6 +33,7 @@ class Figures:
     audit: Audit | None = None
     memory: tuple[NodeMemory, ...] = ()
     scale: tuple[SizeFigures, ...] = ()
+    batches: tuple[BatchFigures, ...] = ()
 
 
 def document(figures: Figures) -> dict[str, Any]:
@@ -69,6 +71,8 @@ def show(figures: Figures, console: Console) -> None:
         _show_memory(figures.memory, console)
     if figures.scale:
         _show_scale(figures.scale, console)
+    if figures.batches:
+        _show_batches(figures.batches, console)
 
 
 def _table(title: str, *headings: str) -> Table:
@@ -219,5 +223,37 @@ def _show_scale(sizes: Sequence[SizeFigures], console: Console) -> None:
     )
     for count in first.expiry_us:
         table.add_row(f"{count:,}", *(f"{row.expiry_us[count] / 1_000:,.2f}" for row in sizes))
+    console.print()
+    console.print(table)
+
+
+def _show_batches(batches: Sequence[BatchFigures], console: Console) -> None:
+    title = f"{batches[0].assignments:,} assignments: processor milliseconds of one node"
+    headings = (
+        "entries",
+        "bytes",
+        "signatures",
+        "decoding",
+        "Ed25519",
+        "door",
+        "rules",
+        "tree",
+        "judged",
+        "LMDB",
+    )
+    table = _table(title, *headings)
+    for row in batches:
+        times = (
+            row.decoding_ms,
+            row.signatures_ms,
+            row.door_ms,
+            row.rules_ms,
+            row.tree_ms,
+            row.judged_ms,
+            row.store_ms,
+        )
+        table.add_row(
+            f"{row.entries:,}", f"{row.bytes:,}", f"{row.signatures:,}", *(f"{each:,.1f}" for each in times)
+        )
     console.print()
     console.print(table)

@@ -263,7 +263,7 @@ def _operation_costs(portfolio: Portfolio, chance: random.Random, extent: Extent
         costs[name] = _median([chain.block([entry]) for entry in entries], operations)
 
     take("Confirm", lambda records: _confirm(chain, records))
-    take("Assign", lambda records: _assign(chain, records))
+    take("Assign", lambda records: assign(chain, records))
     take("Pledge", lambda records: _pledge(chain, records, chain.tip.time_ms + 2 * LIEN_DAYS * DAY_MS))
     take("ReleasePledge", lambda records: _release(chain, records))
     take("RecordPayment", lambda records: _pay(portfolio, records))
@@ -314,7 +314,7 @@ def _confirm(chain: Chain, records: Sequence[Receivable]) -> Entry:
     )
 
 
-def _assign(chain: Chain, records: Sequence[Receivable]) -> Entry:
+def assign(chain: Chain, records: Sequence[Receivable]) -> Entry:
     exporter, factor = records[0].exporter, _FACTOR
     return chain.entry(
         (exporter, factor),
