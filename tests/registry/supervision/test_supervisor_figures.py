@@ -9,9 +9,10 @@ import pytest
 from registry.errors import Code
 from registry.fingerprints import Numbering
 from registry.member import MemberStatus
-from registry.operations import DeclareRelationship, DeclareRiskAssets, Operation
+from registry.operations import Operation
 from registry.operations.governance import EnterpriseClass, Role
 from registry.operations.members import ChangeMember
+from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
 from registry.policy import RelatedPartyPolicy
 from registry.supervision.figures import share_bp
 from tests.registry.assignment_examples import acceptance, blanket, offered
