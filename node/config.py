@@ -72,6 +72,9 @@ class NodeConfig:
     heartbeat_ms: int
     fsync: bool
     log_level: str
+    awaits_admission: bool = False
+    """The ledger does not name this node with its key and certificate, as far as its own store goes: it is to be added, or
+    was given another key while it was away. It then follows, and signs where the ledger comes to name it."""
 
 
 _NODE_KEYS = (
@@ -85,6 +88,7 @@ _NODE_KEYS = (
     "heartbeat_ms",
     "fsync",
     "log_level",
+    "awaits_admission",
 )
 _LISTEN_KEYS = ("peer", "api", "http")
 _TABLES = ("node", "listen", "peers", "limits")
@@ -126,6 +130,7 @@ def parse_config(document: Mapping[str, object], folder: Path) -> NodeConfig:
         heartbeat_ms=node.integer("heartbeat_ms", 10_000, 100, 3_600_000),
         fsync=node.flag("fsync", True),
         log_level=node.choice("log_level", "info", LOG_LEVELS),
+        awaits_admission=node.flag("awaits_admission", False),
     )
 
 
@@ -149,6 +154,7 @@ def render_config(config: NodeConfig, folder: Path) -> str:
         f"heartbeat_ms = {config.heartbeat_ms}",
         f"fsync = {'true' if config.fsync else 'false'}",
         f"log_level = {_quoted(config.log_level)}",
+        *(["awaits_admission = true"] if config.awaits_admission else []),
         "",
         "[listen]",
         f"peer = {_quoted(str(config.peer_listen))}    # other nodes, mutual TLS",

@@ -41,6 +41,7 @@ from node.peering.conduct import Conduct
 from node.peering.peer_service import PeerService
 from node.peering.peer_talk import PeerTalk
 from node.peering.peers import PeerAddress, PeerNetwork
+from node.peering.pinned_peers import PinnedPeers
 from node.peering.sync import Sync
 from node.ports import Committed
 from node.servers import OperatorServer, api_server, peer_server
@@ -68,7 +69,7 @@ class Parts:
     identity: Identity
     store: Store
     journal: Journal
-    signer: Signer | None
+    signer: Signer
     logger: FilteringBoundLogger
 
 
@@ -101,9 +102,9 @@ class RunningNode:
         )
         self._bridge = LoopBridge(loop)
         self._engine_thread = EngineThread(loop)
-        self._peers = PeerNetwork(
-            _peer_addresses(config, genesis), parts.identity, self._metrics, parts.logger
-        )
+        self._node_sets = self._executor.nodes.around(self._executor.tip().height + 1)
+        self._pinned = PinnedPeers(self._node_sets)
+        self._peers = PeerNetwork(self._peer_addresses(), parts.identity, self._metrics, parts.logger)
         self._sync = Sync(
             self._peers.links,
             self,
@@ -132,9 +133,9 @@ class RunningNode:
 
     async def run(self) -> None:
         """Serve until `stop`. Raises, as one ExceptionGroup, what ended a part of the node before that."""
-        parts, logger = self._parts, self._parts.logger
+        logger = self._parts.logger
         try:
-            if parts.signer is not None:
+            if self._is_validator():
                 # Until it has heard its peers: see `sync`.
                 await self._engine_thread.call(lambda: self._engine.set_syncing(True))
             await self._engine_thread.call(self._engine.start)
@@ -175,7 +176,7 @@ class RunningNode:
             "status": self._watch_engine(),
             OPERATOR_TASK: self._operator_server.run(),
             "failure": _raise_from(self._failure),
-            **self._peers.runs(self._talk),
+            "peers": self._peers.run(self._talk),
         }
 
     async def _stop_serving(self) -> None:
@@ -223,9 +224,14 @@ class RunningNode:
             listener=self,
         )
 
+    def _is_validator(self) -> bool:
+        """Whether this node may vote soon, as far as its own store knows."""
+        nodes = (nodes.node(self._parts.config.node_id) for nodes in self._node_sets)
+        return any(node is not None and node.power > 0 for node in nodes)
+
     def _quorum_with(self) -> Callable[[Collection[str]], bool] | None:
         """Whether peers and this node together can decide the next block; None for an observer."""
-        if self._parts.signer is None:
+        if not self._is_validator():
             return None
         validators = self._executor.validators(self._executor.tip().height + 1)
         own_power = validators.power(NodeId(self._parts.config.node_id))
@@ -236,22 +242,22 @@ class RunningNode:
         return is_quorum
 
     def _make_servers(self) -> None:
-        config, genesis = self._parts.config, self._parts.genesis
-        pinned = {node.tls_certificate_der: node.node_id for node in genesis.nodes}
-        peer_service = PeerService(pinned, self._talk, self._parts.store, self._conduct)
+        config, pinned = self._parts.config, self._pinned
+        self._peer_service = PeerService(pinned, self._talk, self._parts.store, self._conduct)
         api = self._make_api()
-        operators = frozenset(node.member for node in genesis.nodes)
         self._operator_server = OperatorServer(
             config.http_listen, make_app(self, self._metrics, software_version())
         )
         try:
-            self._peer_server = peer_server(config.peer_listen, self._parts.identity, pinned, peer_service)
+            self._peer_server = peer_server(
+                config.peer_listen, self._parts.identity, pinned.certificates, self._peer_service
+            )
             self._api_server, self._health = api_server(
                 config.api_listen,
                 self._parts.identity,
                 config.limits,
                 RegistryService(api, self._door),
-                LedgerService(api, self.engine_status, operators),
+                LedgerService(api, self.engine_status, lambda: pinned.members),
             )
         except BaseException:
             self._operator_server.close()
@@ -330,7 +336,35 @@ class RunningNode:
         """Peers are beyond our next height."""
         self._bridge.run(self._sync.behind)
 
+    def _follow_nodes(self, height: int) -> None:
+        """Speak and listen to the nodes of the ledger's latest decisions."""
+        sets = self._executor.nodes.around(height + 1)
+        if sets == self._node_sets:
+            return
+        self._node_sets = sets
+        self._pinned.replace(sets)
+        self._peer_service.pins_changed()
+        addresses = self._peer_addresses()
+        self._peers.replace(addresses)
+        unreachable = self._pinned.names() - {peer.node_id for peer in addresses}
+        self._parts.logger.info(
+            "nodes_changed",
+            height=height,
+            from_height=sets[0].from_height,
+            without_address=sorted(unreachable - {self._parts.config.node_id}),
+        )
+
+    def _peer_addresses(self) -> list[PeerAddress]:
+        """Where the other nodes of the ledger listen; one that the configuration does not name is not spoken to."""
+        config = self._parts.config
+        return [
+            PeerAddress(node_id, config.peers[node_id], self._pinned.of(node_id))
+            for node_id in sorted(self._pinned.names())
+            if node_id in config.peers
+        ]
+
     def _on_committed(self, committed: Committed) -> None:
+        self._follow_nodes(committed.height)
         self._feed.committed(committed.height, committed.entry_ids)
         self._metrics.count_block(committed.entry_ids, committed.receipts, self._clock.monotonic_ms())
         for dropped in committed.dropped:
@@ -404,15 +438,6 @@ class RunningNode:
 def _make_executor(parts: Parts, mempool: Mempool, clock: SystemClock) -> Executor:
     settings = ExecutorSettings(node_id=NodeId(parts.config.node_id))
     return Executor(settings, parts.genesis, parts.store, mempool, clock)
-
-
-def _peer_addresses(config: NodeConfig, genesis: Genesis) -> list[PeerAddress]:
-    """Where every other node of the genesis listens; one that the configuration does not name is not spoken to."""
-    return [
-        PeerAddress(node.node_id, config.peers[node.node_id], node.tls_certificate_der)
-        for node in genesis.nodes
-        if node.node_id in config.peers
-    ]
 
 
 async def _raise_from(failure: asyncio.Future[None]) -> None:

@@ -31,15 +31,20 @@ from node.engine import StartRefused
 from node.input_codec import InputUnreadable
 from node.journal import Journal, JournalCorrupt, WrongJournal, repair_journal
 from node.keys import KeyFileError, passphrase_from_environment, read_key
+from node.ports import StorePort
 from node.running_node import Parts, RunningNode
 from node.servers import PortInUse
 from node.signer import Signer, SignerCorrupt
 from node.status import ExitCode
 from node.store import Store, StoreFailed, WrongChain
 from node.telemetry import configure_logs, node_logger
-from node.tls import TlsError, read_identity
+from node.tls import Identity, TlsError, certificate_der, read_identity
 from registry.errors import GenesisInvalid, StoreCorrupt, UpgradeNeeded
-from registry.genesis import Genesis, GenesisNode, parse_genesis
+from registry.genesis import Genesis, parse_genesis
+from registry.nodes import NodeSet
+from registry.signing import SigningKey
+from registry.state import WorkingState
+from registry.transition import first_nodes
 
 # The engine's thread writes and flushes some ten times a block, and gives up the interpreter each time; with Python's 5 ms it
 # would wait that long to have it back from a thread that verifies or serves. Under load this halves the time of a commit.
@@ -155,17 +160,13 @@ async def _run(config: NodeConfig, logger: FilteringBoundLogger, until_stdin_clo
 def open_parts(config: NodeConfig, logger: FilteringBoundLogger, stack: ExitStack) -> Parts:
     """Read and check the files, open the store; `stack` closes what was opened."""
     genesis = _read_genesis(config.genesis)
-    own = _own_node(config, genesis)
-    identity = read_identity(config.node_id, config.tls_certificate, config.tls_key, own.tls_certificate_der)
     key = read_key(config.consensus_key, passphrase_from_environment())
-    if key.public_key != own.consensus_key:
-        raise ConfigError(
-            f"{config.consensus_key} has the public key {key.public_key.hex()}, the genesis records "
-            f"{own.consensus_key.hex()} for {config.node_id}"
-        )
     stack.enter_context(_lock(config.data_dir))
     store = Store.open(config.data_dir / "store", genesis.chain_id, fsync=config.fsync)
     stack.callback(store.close)
+    nodes = known_nodes(genesis, store)
+    identity = _own_identity(config, nodes, key, logger)
+    _check_peers(config, nodes, logger)
     disk = RealDisk(config.data_dir / "consensus", fsync=config.fsync)
     stack.callback(disk.close)
     return Parts(
@@ -174,7 +175,7 @@ def open_parts(config: NodeConfig, logger: FilteringBoundLogger, stack: ExitStac
         identity=identity,
         store=store,
         journal=Journal(disk, genesis.chain_id),
-        signer=Signer(disk, key, genesis.chain_id) if own.power > 0 else None,
+        signer=Signer(disk, key, genesis.chain_id),
         logger=logger,
     )
 
@@ -186,19 +187,52 @@ def _read_genesis(path: Path) -> Genesis:
         raise ConfigError(f"cannot read the genesis document {path}: {error.strerror}") from error
 
 
-def _own_node(config: NodeConfig, genesis: Genesis) -> GenesisNode:
-    known = {node.node_id: node for node in genesis.nodes}
-    for node_id in (config.node_id, *config.peers):
-        if node_id not in known:
-            raise ConfigError(
-                f"{node_id} is no node of the genesis document; its nodes are {', '.join(sorted(known))}"
-            )
-    missing = sorted(set(known) - set(config.peers) - {config.node_id})
-    if missing:
+def known_nodes(genesis: Genesis, store: StorePort) -> NodeSet:
+    """The newest set of nodes that this node's own store knows; that of the genesis document before anything is stored."""
+    if store.is_empty():
+        return first_nodes(genesis)
+    with store.read() as snapshot:
+        return WorkingState(snapshot).newest_nodes()
+
+
+def _own_identity(
+    config: NodeConfig, nodes: NodeSet, key: SigningKey, logger: FilteringBoundLogger
+) -> Identity:
+    """The node's certificate, which must be the ledger's, as the key must; unless a decision about this node is awaited."""
+    own = nodes.node(config.node_id)
+    if config.awaits_admission:
+        identity = read_identity(config.node_id, config.tls_certificate, config.tls_key, None)
+        recorded = None if own is None else (own.consensus_key, own.tls_certificate_der)
+        if recorded != (key.public_key, certificate_der(identity.certificate_pem)):
+            logger.warning("awaits_admission", known_from_height=nodes.from_height)
+        return identity
+    if own is None:
+        raise ConfigError(
+            f"{config.node_id} is no node of the ledger as far as this store knows; its nodes are "
+            f"{', '.join(node.node_id for node in nodes.nodes)}. A node that is to be added sets node.awaits_admission"
+        )
+    if key.public_key != own.consensus_key:
+        raise ConfigError(
+            f"{config.consensus_key} has the public key {key.public_key.hex()}, the ledger records "
+            f"{own.consensus_key.hex()} for {config.node_id}; a node whose key the association has changed sets "
+            "node.awaits_admission"
+        )
+    return read_identity(config.node_id, config.tls_certificate, config.tls_key, own.tls_certificate_der)
+
+
+def _check_peers(config: NodeConfig, nodes: NodeSet, logger: FilteringBoundLogger) -> None:
+    """Every first node must have an address. One that was added later may lack it: the node must start, and says so."""
+    known = {node.node_id for node in nodes.nodes} - {config.node_id}
+    missing = sorted(known - config.peers.keys())
+    if missing and nodes.decided is None:
         raise ConfigError(
             f"[peers] lacks {', '.join(missing)}: every other node of the genesis needs an address"
         )
-    return known[config.node_id]
+    if missing:
+        logger.warning("peers_without_address", nodes=missing)
+    strangers = sorted(config.peers.keys() - known)
+    if strangers:
+        logger.warning("peers_not_on_the_ledger", nodes=strangers)
 
 
 @contextmanager

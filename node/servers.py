@@ -7,7 +7,7 @@ process (SO_REUSEPORT off), so that two nodes on one port are noticed.
 from __future__ import annotations
 
 import socket
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 
 import grpc
@@ -49,7 +49,7 @@ class PortInUse(Exception):
 
 
 def peer_server(
-    address: Address, identity: Identity, pinned: Iterable[bytes], service: PeerService
+    address: Address, identity: Identity, pinned: Callable[[], Iterable[bytes]], service: PeerService
 ) -> aio.Server:
     """The server for other nodes. Raises PortInUse."""
     server = aio.server(

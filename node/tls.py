@@ -1,9 +1,9 @@
 """A node's self-signed certificate, and the gRPC credentials that pin it.
 
-Guarantees: no certificate authority anywhere: the only root for a node is that node's own certificate, as the genesis
-document records it, so that nobody's expiry or compromise elsewhere can stop the chain or join it. A peer's name is the
+Guarantees: no certificate authority anywhere: the only root for a node is that node's own certificate, as the ledger
+records it, so that nobody's expiry or compromise elsewhere can stop the chain or join it. A peer's name is the
 one in the certificate it proved to hold, never one that it states.
-Leaves to others: which certificates are pinned (genesis), where keys lie (`keys`, `config`).
+Leaves to others: which certificates are pinned (`peering.pinned_peers`), where keys lie (`keys`, `config`).
 
 Ed25519 certificates are refused by gRPC's TLS stack, so the certificate key is P-256; it signs no ledger data.
 """
@@ -11,7 +11,7 @@ Ed25519 certificates are refused by gRPC's TLS stack, so the certificate key is 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +85,11 @@ def write_identity(identity: Identity, certificate_path: Path, key_path: Path) -
     certificate_path.write_bytes(identity.certificate_pem)
 
 
-def read_identity(node_id: str, certificate_path: Path, key_path: Path, pinned_der: bytes) -> Identity:
-    """Read both files and check that they belong together and to the certificate in the genesis. Raises TlsError."""
+def read_identity(node_id: str, certificate_path: Path, key_path: Path, pinned_der: bytes | None) -> Identity:
+    """Read both files and check that they belong together, and to the certificate that the ledger records, if that is given.
+
+    Raises TlsError.
+    """
     try:
         key_pem = read_secret(key_path)
         certificate_pem = certificate_path.read_bytes()[: CERTIFICATE_FILE_BYTES_MAX + 1]
@@ -99,8 +102,8 @@ def read_identity(node_id: str, certificate_path: Path, key_path: Path, pinned_d
         raise TlsError(f"{certificate_path} or {key_path} is not a PEM file of the expected kind") from error
     if certificate.public_key() != key.public_key():
         raise TlsError(f"{key_path} is not the key of the certificate {certificate_path}")
-    if certificate.public_bytes(Encoding.DER) != pinned_der:
-        raise TlsError(f"{certificate_path} is not the certificate that the genesis records for {node_id}")
+    if pinned_der is not None and certificate.public_bytes(Encoding.DER) != pinned_der:
+        raise TlsError(f"{certificate_path} is not the certificate that the ledger records for {node_id}")
     return Identity(node_id, certificate_pem, key_pem)
 
 
@@ -117,11 +120,33 @@ def pem_of_der(der: bytes) -> bytes:
         raise TlsError(f"a pinned certificate of {len(der)} bytes is not X.509: {error}") from error
 
 
-def peer_server_credentials(identity: Identity, peers_der: Iterable[bytes]) -> grpc.ServerCredentials:
-    """Node to node: a client must prove one of the pinned certificates."""
-    roots = b"".join(pem_of_der(der) for der in peers_der)
-    return grpc.ssl_server_credentials(
-        [(identity.key_pem, identity.certificate_pem)], root_certificates=roots, require_client_auth=True
+def peer_server_credentials(
+    identity: Identity, pinned: Callable[[], Iterable[bytes]]
+) -> grpc.ServerCredentials:
+    """Node to node: a client must prove one of the pinned certificates, which may become others.
+
+    `pinned` is asked at every handshake, by a thread of gRPC's.
+    """
+    present = tuple(pinned())
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        roots = b"".join(pem_of_der(der) for der in present)
+        return grpc.ssl_server_certificate_configuration(
+            [(identity.key_pem, identity.certificate_pem)], root_certificates=roots
+        )
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal present
+        now = tuple(pinned())
+        if now == present:
+            return None
+        present = now
+        return configuration()
+
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(),
+        changed,  # type: ignore[arg-type]  # its stub does not know that None keeps the present one
+        require_client_authentication=True,
     )
 
 
@@ -130,10 +155,11 @@ def api_server_credentials(identity: Identity) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([(identity.key_pem, identity.certificate_pem)])
 
 
-def peer_channel_credentials(identity: Identity, peer_der: bytes) -> grpc.ChannelCredentials:
-    """Towards one peer: its pinned certificate is the only root, and ours is shown."""
+def peer_channel_credentials(identity: Identity, *peer_ders: bytes) -> grpc.ChannelCredentials:
+    """Towards one peer: what is pinned for it (two certificates while one takes the other's place) are the only roots, and
+    ours is shown."""
     return grpc.ssl_channel_credentials(
-        root_certificates=pem_of_der(peer_der),
+        root_certificates=b"".join(pem_of_der(der) for der in peer_ders),
         private_key=identity.key_pem,
         certificate_chain=identity.certificate_pem,
     )

@@ -101,6 +101,11 @@ def genesis_tip(genesis: Genesis) -> ChainTip:
     )
 
 
+def first_nodes(genesis: Genesis) -> NodeSet:
+    """The nodes of the first block and, until the ledger decides otherwise, of all others."""
+    return NodeSet(1, None, None, genesis.nodes)
+
+
 def genesis_state(genesis: Genesis) -> BlockResult:
     """The state that the genesis document describes, as a delta on the empty state."""
     state = WorkingState(MemoryState())
@@ -111,7 +116,7 @@ def genesis_state(genesis: Genesis) -> BlockResult:
         SINGLETON,
         Governance(genesis.governance_threshold, genesis.fingerprint_epoch, association),
     )
-    state.put(Namespace.VALIDATORS, SINGLETON, NodeSet(1, None, None, genesis.nodes))
+    state.put(Namespace.VALIDATORS, SINGLETON, first_nodes(genesis))
     for node in genesis.nodes:
         state.put(Namespace.KEY_OWNER, node.consensus_key, node.member)
     for member in genesis.members:

@@ -40,9 +40,9 @@ class LedgerService(ledger_pb2_grpc.LedgerServicer):
     """The server side of pledgebook.v1.Ledger."""
 
     def __init__(
-        self, api: Api, engine_status: Callable[[], EngineStatus], operators: frozenset[str]
+        self, api: Api, engine_status: Callable[[], EngineStatus], operators: Callable[[], frozenset[str]]
     ) -> None:
-        """`operators`: the members that run a node of the network."""
+        """`operators` gives the members that run a node of the network now."""
         self.api = api
         self._engine_status = engine_status
         self._operators = operators
@@ -99,7 +99,7 @@ class LedgerService(ledger_pb2_grpc.LedgerServicer):
                 height += len(blocks)
 
     def _check_reader(self, caller: Member) -> None:
-        if caller.member_id not in self._operators and not any(
+        if caller.member_id not in self._operators() and not any(
             role in READERS_OF_ALL for role in caller.roles
         ):
             raise CallRefused(

@@ -1,7 +1,7 @@
 """How peers behave: what no correct node sends is counted for each of them, told now and then, and answered by a pause.
 
 Guarantees: however much a peer sends, it makes one line of log in `INTERVAL_MS`, and one more when it is cut off; a peer
-that has sent `INVALID_MAX` wrong things within an interval is not listened to for `SHUN_MS`. Only peers of the genesis are
+that has sent `INVALID_MAX` wrong things within an interval is not listened to for `SHUN_MS`. Only nodes of the ledger are
 known here, by the certificate that they proved, so that the table is bounded and nobody can blacken another.
 Leaves to others: finding what is wrong (the engine, the door, `wire`), and ending the stream (`peer_service`).
 One event loop owns it.

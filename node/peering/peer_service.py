@@ -11,7 +11,7 @@ Leaves to others: what a frame means (`PeerHandler`, the running node).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from grpc.aio import ServicerContext
@@ -19,6 +19,7 @@ from grpc.aio import ServicerContext
 from consensus.errors import InvalidMessage
 from node.api.answers import certified_block
 from node.peering.conduct import Conduct
+from node.peering.pinned_peers import PinnedPeers
 from node.peering.wire import Greeting, Received, read_frame, read_greeting
 from node.ports import StorePort
 from node.status import CallCode, CallRefused, abort
@@ -52,7 +53,7 @@ class PeerService(peer_pb2_grpc.PeerServicer):
 
     def __init__(
         self,
-        pinned: Mapping[bytes, str],
+        pinned: PinnedPeers,
         handler: PeerHandler,
         store: StorePort,
         conduct: Conduct,
@@ -62,6 +63,11 @@ class PeerService(peer_pb2_grpc.PeerServicer):
         self._store = store
         self._conduct = conduct
         self._streams: dict[str, asyncio.Task[Any]] = {}
+
+    def pins_changed(self) -> None:
+        """Cut off who is pinned no more."""
+        for peer in self._streams.keys() - self._pinned.names():
+            self._streams[peer].cancel()
 
     async def Exchange(
         self, request_iterator: AsyncIterator[peer_pb2.PeerMessage], context: ServicerContext[Any, Any]
@@ -106,7 +112,7 @@ class PeerService(peer_pb2_grpc.PeerServicer):
             return certified_block(snapshot, height, with_receipts=False)
 
     async def _identify(self, context: ServicerContext[Any, Any]) -> str:
-        peer = authenticated_peer(context.auth_context(), self._pinned)
+        peer = authenticated_peer(context.auth_context(), self._pinned.by_certificate)
         if peer is None:
             await abort(
                 context, CallRefused(CallCode.WRONG_PEER, "the certificate is not one that the ledger pins")

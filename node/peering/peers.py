@@ -2,7 +2,7 @@
 
 Guarantees: `send` and `broadcast` never wait and never raise on a peer's account; a slow or dead peer costs its
 own bounded outbox and nothing else; a lost stream is opened again after a pause that grows and is jittered. The channel
-accepts only the certificate that the genesis pins for the peer's node id.
+accepts only what the ledger pins for the peer's node id; peers come and go with the ledger's decisions.
 Leaves to others: what arrives (`peer_service`), what is said and when (the engine), blocks that are missing (`sync`).
 One event loop owns everything here.
 """
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import grpc
 from grpc import aio
@@ -54,11 +54,11 @@ CHANNEL_OPTIONS: tuple[tuple[str, str | int], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
-    """Where a node of the genesis listens, and the certificate it must prove."""
+    """Where a node listens, and the certificates of which it must prove one."""
 
     node_id: str
     address: Address
-    certificate_der: bytes
+    certificates: tuple[bytes, ...]
 
 
 class LinkUser(Protocol):
@@ -80,18 +80,19 @@ class PeerLink:
         self.node_id = peer.node_id
         self.outbox: Outbox[bytes] = Outbox()
         self.connected = False
-        self._peer = peer
+        self.peer = peer
         self._identity = identity
         self._logger = logger.bind(peer=peer.node_id)
         self._channel: aio.Channel | None = None
         self._hurried = asyncio.Event()
+        self._is_closed = False
 
     async def run(self, user: LinkUser) -> None:
         """Keep the stream up until cancelled."""
         pause_s = PAUSE_FIRST_S
         self._channel = aio.secure_channel(
-            str(self._peer.address),
-            peer_channel_credentials(self._identity, self._peer.certificate_der),
+            str(self.peer.address),
+            peer_channel_credentials(self._identity, *self.peer.certificates),
             options=[*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", self.node_id)],
         )
         try:
@@ -101,6 +102,7 @@ class PeerLink:
                 # Jitter, so that nodes that lost each other at once do not all come back at once.
                 await self._pause(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, guards nothing
         finally:
+            self._is_closed = True
             await self._channel.close(grace=None)
 
     def hurry(self) -> None:
@@ -121,6 +123,11 @@ class PeerLink:
         try:
             async for block in call:
                 yield block
+        except asyncio.CancelledError:
+            # A channel that is closed under a call, because the ledger has dropped the peer, ends the call like this too.
+            task = asyncio.current_task()
+            if not self._is_closed or task is None or task.cancelling():
+                raise
         finally:
             call.cancel()
 
@@ -148,7 +155,7 @@ class PeerLink:
         ending = asyncio.create_task(_end_of(call))
         try:
             self.connected = True
-            self._logger.info("peer_connected", address=str(self._peer.address))
+            self._logger.info("peer_connected", address=str(self.peer.address))
             await asyncio.wait({sender, ending}, return_when=asyncio.FIRST_COMPLETED)
             reason = ending.result() if ending.done() else "the stream broke while sending"
             self._logger.info("peer_disconnected", reason=reason)
@@ -192,14 +199,42 @@ class PeerNetwork:
         metrics: Metrics,
         logger: FilteringBoundLogger,
     ) -> None:
-        self.links: Mapping[str, PeerLink] = {
-            peer.node_id: PeerLink(peer, identity, logger) for peer in peers
-        }
+        self._identity = identity
         self._metrics = metrics
+        self._logger = logger
+        self._links: dict[str, PeerLink] = {}
+        self._changed = asyncio.Event()
+        self.replace(peers)
 
-    def runs(self, user: LinkUser) -> Mapping[str, Coroutine[Any, Any, None]]:
-        """What keeps each link up, by a name for its task."""
-        return {f"peer {link.node_id}": link.run(user) for link in self.links.values()}
+    @property
+    def links(self) -> Mapping[str, PeerLink]:
+        """By node id; one view, in which links come and go."""
+        return self._links
+
+    def replace(self, peers: Iterable[PeerAddress]) -> None:
+        """Speak to these from now on, and to nobody else. A peer whose address and certificates stay keeps its stream."""
+        wanted = {peer.node_id: peer for peer in peers}
+        for node_id, link in tuple(self._links.items()):
+            if wanted.get(node_id) != link.peer:
+                del self._links[node_id]
+        for node_id, peer in wanted.items():
+            if node_id not in self._links:
+                self._links[node_id] = PeerLink(peer, self._identity, self._logger)
+        self._changed.set()
+
+    async def run(self, user: LinkUser) -> None:
+        """Keep every link up until cancelled. Raises what a link raises."""
+        async with asyncio.TaskGroup() as group:
+            running: dict[PeerLink, asyncio.Task[None]] = {}
+            while True:
+                self._changed.clear()
+                links = set(self._links.values())
+                for link in running.keys() - links:
+                    running.pop(link).cancel()
+                for link in self._links.values():
+                    if link not in running:
+                        running[link] = group.create_task(link.run(user), name=f"peer {link.node_id}")
+                await self._changed.wait()
 
     def send(self, node_id: str, priority: Priority, message: peer_pb2.PeerMessage) -> None:
         """Queue one frame for one peer; nothing when the peer is unknown or not connected."""

@@ -103,7 +103,7 @@ class Sync:
         self._height_since = (0, 0)  # a height, and when it was first seen
 
     def claim(self, peer: str, height: int) -> None:
-        """A peer says how far it is; only peers of the genesis can, so the table is bounded."""
+        """A peer says how far it is; only nodes of the ledger can, so the table is bounded."""
         if peer in self._links:
             self._claims[peer] = height
             if height >= self._height() + AHEAD_MIN:
@@ -151,7 +151,7 @@ class Sync:
         return [
             peer
             for peer in self._claims
-            if self._links[peer].connected and self._shunned.get(peer, 0) <= now_ms
+            if peer in self._links and self._links[peer].connected and self._shunned.get(peer, 0) <= now_ms
         ]
 
     def _ahead(self) -> list[str]:

@@ -95,7 +95,7 @@ def test_consensus_key_of_another_node_is_exit_code_2(network: Network) -> None:
     write_key(place, os.urandom(32))
     code, said = run_to_end(network)
     assert code == 2
-    assert "the genesis records" in said
+    assert "the ledger records" in said
 
 
 def test_readable_key_file_is_exit_code_2_and_says_chmod(network: Network) -> None:
@@ -113,7 +113,7 @@ def test_certificate_that_the_genesis_does_not_pin_is_exit_code_2(network: Netwo
     write_identity(identity, place / "tls.crt", place / "tls.key")
     code, said = run_to_end(network)
     assert code == 2
-    assert "not the certificate that the genesis records" in said
+    assert "not the certificate that the ledger records" in said
 
 
 def test_damaged_genesis_is_exit_code_2(network: Network) -> None:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from grpc import aio
 
+from node.peering.pinned_peers import PinnedPeers
 from node.tls import (
     Identity,
     TlsError,
@@ -34,6 +35,7 @@ from node.tls import (
     write_identity,
 )
 from pledgebook.v1 import ledger_pb2, peer_pb2, peer_pb2_grpc
+from registry.nodes import NetworkNode, NodeSet
 
 NOW = datetime.datetime.now(datetime.UTC)
 SERVER = generate_identity("association", NOW)
@@ -59,7 +61,7 @@ class NamingPeer(peer_pb2_grpc.PeerServicer):
 async def port() -> AsyncIterator[int]:
     server = aio.server()
     peer_pb2_grpc.add_PeerServicer_to_server(NamingPeer(), server)
-    port = server.add_secure_port("127.0.0.1:0", peer_server_credentials(SERVER, PINNED))
+    port = server.add_secure_port("127.0.0.1:0", peer_server_credentials(SERVER, lambda: PINNED))
     await server.start()
     yield port
     await server.stop(None)
@@ -112,6 +114,43 @@ async def test_pinned_node_cannot_make_a_certificate_for_another_name(port: int)
     assert await name_seen(port, forged, chain=FRIEND.certificate_pem) == "nobody"
 
 
+async def test_pins_that_change_hold_for_the_next_handshake() -> None:
+    pinned = dict(PINNED)
+    server = aio.server()
+    peer_pb2_grpc.add_PeerServicer_to_server(NamingPeer(), server)
+    port = server.add_secure_port("127.0.0.1:0", peer_server_credentials(SERVER, lambda: tuple(pinned)))
+    await server.start()
+    newcomer = generate_identity("factor-2", NOW)
+    with pytest.raises(grpc.RpcError):
+        await name_seen(port, newcomer)
+    pinned[certificate_der(newcomer.certificate_pem)] = "factor-2"
+    assert await name_seen(port, newcomer) == "nobody"  # let in by TLS; the name is looked up elsewhere
+    del pinned[certificate_der(FRIEND.certificate_pem)]
+    with pytest.raises(grpc.RpcError):
+        await name_seen(port, FRIEND)
+    await server.stop(None)
+
+
+def node_set(from_height: int, *nodes: NetworkNode) -> NodeSet:
+    return NodeSet(from_height, None, None, nodes)
+
+
+def test_pins_are_those_of_the_sets_in_force_and_to_come() -> None:
+    old = certificate_der(FRIEND.certificate_pem)
+    new = certificate_der(generate_identity("factor-1", NOW).certificate_pem)
+    before = NetworkNode("factor-1", "uscc:1", bytes(32), 1, old)
+    after = NetworkNode("factor-1", "uscc:2", bytes(32), 1, new)
+    broken = NetworkNode("factor-2", "uscc:3", bytes(32), 0, b"no certificate")
+    pinned = PinnedPeers([node_set(1, before)])
+    assert pinned.by_certificate == {old: "factor-1"}
+    pinned.replace([node_set(5, after, broken), node_set(1, before)])
+    assert set(pinned.of("factor-1")) == {old, new}
+    assert pinned.names() == {"factor-1"}
+    assert pinned.members == {"uscc:1", "uscc:2", "uscc:3"}
+    pinned.replace([node_set(5, after, broken)])
+    assert pinned.certificates() == (new,)
+
+
 def test_name_alone_makes_nobody_a_peer() -> None:
     forged = issued_by(FRIEND, "association")
     assert authenticated_peer({"x509_pem_cert": [forged.certificate_pem]}, PINNED) is None
@@ -125,7 +164,7 @@ def test_identity_reads_back_and_must_be_the_pinned_one(tmp_path: Path) -> None:
     write_identity(FRIEND, tmp_path / "tls.crt", tmp_path / "tls.key")
     der = certificate_der(FRIEND.certificate_pem)
     assert read_identity("factor-1", tmp_path / "tls.crt", tmp_path / "tls.key", der) == FRIEND
-    with pytest.raises(TlsError, match="not the certificate that the genesis records"):
+    with pytest.raises(TlsError, match="not the certificate that the ledger records"):
         read_identity(
             "factor-1", tmp_path / "tls.crt", tmp_path / "tls.key", certificate_der(SERVER.certificate_pem)
         )
