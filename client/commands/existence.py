@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -31,7 +32,7 @@ from .session import (
     parse_receivable,
 )
 
-E = TypeVar("E", Defence, DisputeReason, EvidenceKind)
+E = TypeVar("E", bound=IntEnum)
 
 
 @opt.submits("register")

@@ -9,6 +9,7 @@ import pytest
 
 from registry.errors import Code, EntryRefused, Reason, Reference
 from registry.limits import JUDGMENTS_MAX
+from registry.operations import Operation
 from registry.operations.decisions import ReleaseFingerprint
 from registry.operations.reversal import AssignmentUndone, PledgeUndone, Step, StepUndone, Undone
 from registry.operations.security import Junior
@@ -305,14 +306,13 @@ def test_what_was_closed_is_owed_again(consortium: Consortium, closed_by: str, d
         overdue(consortium, receivable)
     if closed_by == "payment":
         consortium.do(payment(receivable, 10_000))
-    consortium.do(
-        {
-            "cancellation": cancellation(receivable),
-            "write-off": settlement(receivable, write_off=True),
-            "payment": settlement(receivable),
-            "judgment": judgment(receivable, VOID, decision=bytes(range(6, 38))),
-        }[closed_by]
-    )
+    closing: dict[str, Operation] = {
+        "cancellation": cancellation(receivable),
+        "write-off": settlement(receivable, write_off=True),
+        "payment": settlement(receivable),
+        "judgment": judgment(receivable, VOID, decision=bytes(range(6, 38))),
+    }
+    consortium.do(closing[closed_by])
     assert consortium.code(judgment(receivable, REOPENED)) is Code.OK
     record = consortium.record(receivable)
     assert record.phase is (Phase.OVERDUE if defaulted else Phase.LIVE)
