@@ -15,7 +15,7 @@ import typer
 from registry.identifiers import EntryId, receivable_id
 from registry.limits import QUANTITY_MAX
 from registry.operations import CancelReceivable, Confirm, RaiseDispute, ResolveDispute
-from registry.operations.existence import Defence, DisputeReason, EvidenceKind, HolderShare
+from registry.operations.existence import Defence, DisputeReason, HolderShare
 from registry.receivable import CONFIRMED
 
 from ..errors import InputError

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from registry.errors import GenesisInvalid
+from registry.errors import Code, GenesisInvalid
+from registry.fingerprints import Numbering
 from registry.genesis import parse_genesis
 from registry.member import Member, MemberStatus, possession_message
 from registry.operations.governance import EnrolMember, EnterpriseClass, KeyEnrolment, Role
@@ -16,9 +17,7 @@ from tests.registry.consortium import (
     EXPORTER,
     FINGERPRINT_KEY,
     STRANGER,
-    Code,
     Consortium,
-    Numbering,
     genesis_document,
     key_of,
 )
