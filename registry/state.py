@@ -152,8 +152,15 @@ class StateDelta:
 
 
 def state_key(namespace: Namespace, identifier: bytes) -> bytes:
-    """Key hash of one value: unlinkable to its neighbours, so an absence proof reveals none of them."""
-    return digest(Tag.STATE_KEY, bytes([namespace]), identifier)
+    """Key hash of one value: unlinkable to its neighbours, so an absence proof reveals none of them by its name.
+
+    The first bit parts the tree: 1 for values that are for their parties alone (`HIDDEN`). An absence proof shows the hash of one
+    neighbour. Whoever made up a fingerprint that lies beside a factor's exposure could find the amount behind the hash by trying;
+    so whatever can be asked for lies in the other half, where the hidden one is a single sibling.
+    """
+    key_hash = digest(Tag.STATE_KEY, bytes([namespace]), identifier)
+    first = key_hash[0] | 0x80 if namespace in HIDDEN else key_hash[0] & 0x7F
+    return bytes([first]) + key_hash[1:]
 
 
 def node_set_id(from_height: int) -> bytes:
@@ -222,6 +229,7 @@ class MemoryState:
 class _ValueFormat:
     encode: Callable[[Any], tuple[bytes, bytes]]
     decode: Callable[[bytes, bytes], Any]
+    hidden: bool = False
 
 
 def _public(shape: Any) -> _ValueFormat:
@@ -232,10 +240,11 @@ def _public(shape: Any) -> _ValueFormat:
 
 
 def _private(shape: Any) -> _ValueFormat:
-    """For what only its parties may see: a proof shows that it is there, and nothing of it."""
+    """For what only its parties may see. It is never proved to anybody: see `state_key`."""
     return _ValueFormat(
         encode=lambda value: (b"", pack(shape.encode(value, "value"))),
         decode=lambda _public_part, private: read(shape, private, STORED_VALUE_BYTES_MAX, "value"),
+        hidden=True,
     )
 
 
@@ -302,6 +311,7 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
         )
     ),
 }
+HIDDEN: Final = frozenset(namespace for namespace, shape in _FORMATS.items() if shape.hidden)
 EMPTY_PRIVATE_DIGEST: Final = private_digest(b"")
 
 
@@ -370,15 +380,14 @@ class WorkingState:
 
     def _count_pools(self, identifier: bytes, after: Receivable) -> None:
         before = self.receivable(identifier)
-        for pooled in dict.fromkeys((before.pool if before else None, after.pool)):
-            if pooled is None:
-                continue
-            pool = self.pool(pooled.pool_id)
+        memberships = (before.pool if before else None, after.pool)
+        for pool_id in dict.fromkeys(pooled.pool_id for pooled in memberships if pooled is not None):
+            pool = self.pool(pool_id)
             if pool is None:
                 raise InvariantViolation("a receivable is in no pool that exists", receivable=identifier.hex())
             changed = follow(pool, before, after)
             if changed != pool:
-                self.put(Namespace.POOL, pool.pool_id, changed)
+                self.put(Namespace.POOL, pool_id, changed)
 
     def _count_covers(self, identifier: bytes, after: Receivable) -> None:
         record = self.receivable(identifier)

@@ -27,14 +27,15 @@ from ..pooled import Pooled, at_time
 from ..pools import Pool, eligible, over_limit, secured
 from ..receivable import Receivable
 from ..state import Namespace
-from .disposal import DAY_MS, check_papers, confirmed_for
+from .disposal import DAY_MS, check_listed, check_papers, confirmed_for
 from .judgement import Judgement, Party, Rule, known_receivable, positive, unclosed_receivable, unrestrained
 from .papers import allowed_currency
 from .relationships import check_related
 
 
 def create_pool(judgement: Judgement, operation: CreatePool) -> bytes:
-    """A pool without members. Order: currency, credit limit, end."""
+    """A pool without members. Order: the factor's listing, currency, credit limit, end."""
+    check_listed(judgement, operation.factor)
     terms = operation.terms
     allowed_currency(judgement, terms.currency)
     if terms.credit_limit is not None:
@@ -132,8 +133,8 @@ def _check_running(judgement: Judgement, pool: Pool) -> None:
 
 
 def _add(judgement: Judgement, pool: Pool, addition: Addition, acknowledged: tuple[bytes, ...]) -> None:
-    """Order: closed, other pool, restraint, exporter, currency, eligibility, then the policy of a pledge: confirmation, due date,
-    related party, papers, suspicions."""
+    """Order: closed, other pool, restraint, exporter, currency, eligibility, then the policy of a pledge: the factor's listing,
+    confirmation, due date, related party, papers, suspicions."""
     record = unclosed_receivable(judgement, addition.receivable)
     _in_no_pool(pool, record)
     unrestrained(record)
@@ -190,6 +191,7 @@ def _check_eligible(pool: Pool, member: Receivable) -> int:
 
 def _check_policy(judgement: Judgement, pool: Pool, record: Receivable, amount: int) -> None:
     policy = judgement.policy
+    check_listed(judgement, pool.factor)
     if policy.require_confirmation.covers_pledge():
         left = confirmed_for(policy, record, record.exporter)
         if amount > left:
