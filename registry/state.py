@@ -239,12 +239,12 @@ def _public(shape: Any) -> _ValueFormat:
     )
 
 
-def _private(shape: Any) -> _ValueFormat:
-    """For what only its parties may see. It is never proved to anybody: see `state_key`."""
+def _private(shape: Any, *, hidden: bool = True) -> _ValueFormat:
+    """For what only its parties may see; when `hidden` it is never proved to anybody: see `state_key`."""
     return _ValueFormat(
         encode=lambda value: (b"", pack(shape.encode(value, "value"))),
         decode=lambda _public_part, private: read(shape, private, STORED_VALUE_BYTES_MAX, "value"),
-        hidden=True,
+        hidden=hidden,
     )
 
 
@@ -287,7 +287,8 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
     Namespace.BLANKET: _private(BLANKETS),
     Namespace.PAYMENT: _private(PAYMENT),
     Namespace.COVERAGE: _private(POLICY_USE),
-    Namespace.POOL: _private(POOL),
+    # Its parties ask for it by its id, which is a hash that nobody else can make up.
+    Namespace.POOL: _private(POOL, hidden=False),
     Namespace.POLICY: _public(POLICY),
     Namespace.PENDING_POLICY: _public(PENDING_POLICY),
     Namespace.UPGRADE: _public(UPGRADE),
