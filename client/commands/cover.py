@@ -163,6 +163,8 @@ def claim(
         if paid > record.amount_of(present.insured) - record.pledged_by(present.insured):
             # Liens shrink with the part: their pledgees sign too.
             consenting |= {lien.pledgee for lien in record.liens if lien.pledgor == present.insured}
+        if record.pool is not None and present.insured == record.exporter:
+            consenting.add(record.pool.factor)
         others = tuple(sorted(consenting))
         operation = ClaimCover(identifier, present.cover_id, present.insurer, present.insured, paid, others)
         await _signed(session, operation, record.currency, present.insurer, present.insured, *others)

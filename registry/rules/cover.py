@@ -109,8 +109,8 @@ def end_cover(judgement: Judgement, operation: EndCover) -> bytes:
 def claim_cover(judgement: Judgement, operation: ClaimCover) -> bytes:
     """What the insurer has paid passes to it with the insured's right. Undisputed value goes first.
 
-    Order: the receivable, restraint, amount, the cover, default, what the cover is good for, consent of the loss payee, liens,
-    offers. A lien that no longer fits shrinks with its pledgee's signature, as by a payment.
+    Order: the receivable, restraint, amount, the cover, default, what the cover is good for, consent of the loss payee, pool,
+    liens, offers. A lien that no longer fits shrinks with its pledgee's signature, as by a payment.
     """
     record = live_receivable(judgement, operation.receivable)
     unrestrained(record)
@@ -127,7 +127,7 @@ def claim_cover(judgement: Judgement, operation: ClaimCover) -> bytes:
         )
     _check_payee_consents(record, cover, operation.consenting)
     moved = _subrogated(judgement, record, cover, operation.amount)
-    _check_securities(record, moved, operation.consenting)
+    _check_securities(record, moved, cover.insured, operation.consenting)
     _check_offers(record, moved)
     use = _use_of(judgement, record, cover.insurer, cover.policy)
     assert use is not None
@@ -276,8 +276,18 @@ def _over_limit(use: PolicyUse, message: str) -> RuleViolation:
     )
 
 
-def _check_securities(record: Receivable, moved: Receivable, consenting: tuple[str, ...]) -> None:
-    """What is pledged does not pass to the insurer behind the back of whom it secures."""
+def _check_securities(
+    record: Receivable, moved: Receivable, insured: str, consenting: tuple[str, ...]
+) -> None:
+    """What is pledged or pooled does not pass to the insurer behind the back of whom it secures."""
+    pool = record.pool
+    if pool is not None and insured == record.exporter and pool.factor not in consenting:
+        raise RuleViolation(
+            Code.PLEDGED,
+            f"{pool.factor} must sign: the part secures its pool",
+            collided_with=pool.place,
+            reasons=(Reason("pooled", record.amount_of(insured)),),
+        )
     kept = {lien.lien_id: lien.amount for lien in moved.liens}
     for lien in record.liens:
         if kept.get(lien.lien_id, 0) < lien.amount and lien.pledgee not in consenting:

@@ -62,6 +62,7 @@ from tests.registry.cover_examples import (
     use_of,
 )
 from tests.registry.existence_examples import accredit, red_letter, rejection
+from tests.registry.pool_examples import filled
 
 GROUP = bytes(range(40, 72))
 
@@ -839,3 +840,28 @@ def test_within_one_entry_a_limit_is_used_up_in_order(consortium: Consortium) ->
         *(binding(receivable, 3_000, policy_limit=7_000) for _ in range(3)), mode=Mode.INDEPENDENT
     )
     assert [result.code for result in receipt.results] == [Code.OK, Code.OK, Code.OVER_LIMIT]
+
+
+# --- pools
+
+
+def test_the_factor_of_a_pool_may_be_the_loss_payee_and_not_the_insurer(consortium: Consortium) -> None:
+    consortium.change_member(FACTOR_1, roles=(Role.FACTOR, Role.INSURER))
+    _pool, (receivable,) = filled(consortium)
+    result = consortium.result(binding(receivable, 1_000, insurer=FACTOR_1))
+    assert (result.code, result.reasons) == (Code.INELIGIBLE, (Reason("pledgee", 1_000),))
+    cover = covered(consortium, receivable, loss_payee=FACTOR_1)
+    assert consortium.code(ending(receivable, cover)) is Code.HOLDER_CONSENT
+
+
+def test_a_claim_on_a_pooled_part_needs_the_pools_factor(consortium: Consortium) -> None:
+    _pool, (receivable,) = filled(consortium)
+    cover = covered(consortium, receivable, 6_000)
+    overdue(consortium, receivable)
+    place = consortium.record(receivable).pool
+    result = consortium.result(claiming(receivable, cover))
+    assert (result.code, result.collided_with) == (Code.PLEDGED, place and place.place)
+    assert result.reasons == (Reason("pooled", 10_000),)
+    assert consortium.code(claiming(receivable, cover, consenting=[FACTOR_1])) is Code.OK
+    record = consortium.record(receivable)
+    assert (record.amount_of(EXPORTER), record.amount_of(INSURER)) == (4_000, 6_000)
