@@ -20,7 +20,7 @@ from .errors import BadSignature, GenesisInvalid, MalformedEntry
 from .fingerprints import Numbering
 from .identifiers import BadIdentifier, parse_member_id
 from .member import FOREVER, MEMBER, Member, MemberKey, MemberStatus, needs_reference
-from .nodes import NODE_NAME, POWER_MAX, NetworkNode, validators_hash, voters
+from .nodes import NODE_NAME, NetworkNode, validators_hash, voters
 from .operations.existence import EvidenceKind
 from .operations.governance import EnterpriseClass, Role
 from .policy import Policy
@@ -330,6 +330,6 @@ def _node_from_json(raw: object, path: str) -> NetworkNode:
         node_id=node_id,
         member=parse_member_id(_text(fields["member_id"], f"{path}.member_id")),
         consensus_key=_key(fields["consensus_key"], f"{path}.consensus_key"),
-        power=Uint(POWER_MAX).decode(fields["power"], f"{path}.power"),
+        power=Uint(limits.POWER_MAX).decode(fields["power"], f"{path}.power"),
         tls_certificate_der=certificate,
     )

@@ -19,7 +19,6 @@ from .errors import MalformedEntry, Reference
 from .signing import PUBLIC_KEY_BYTES, Tag, digest
 
 NODE_ID_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-POWER_MAX: Final = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ NETWORK_NODE: Final = Struct(
         "node_id": NODE_NAME,
         "member": Text(limits.MEMBER_ID_CHARS_MAX),
         "consensus_key": Bytes(PUBLIC_KEY_BYTES),
-        "power": Uint(POWER_MAX),
+        "power": Uint(limits.POWER_MAX),
         "tls_certificate_der": Blob(limits.CERTIFICATE_DER_BYTES_MAX),
     },
 )
@@ -133,7 +132,7 @@ _VOTERS: Final = Items(
         {
             "node_id": NODE_NAME,
             "consensus_key": Bytes(PUBLIC_KEY_BYTES),
-            "power": Uint(POWER_MAX, 1),
+            "power": Uint(limits.POWER_MAX, 1),
         },
     ),
     limits.VALIDATORS_MAX,

@@ -6,15 +6,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from . import limits
 from .codec import Choice, Flag, Items, Optional_, Struct, Text, Uint, pack
 from .signing import Tag, digest
-
-CURRENCIES_MAX: Final = 200  # ISO 4217 lists fewer
-HOURS_MAX: Final = 8_760  # a year: an offer or a cooling-off that lasts longer is a mistake
-DAYS_MAX: Final = 366
-QUOTA_MAX: Final = 10_000_000  # more operations than a full chain orders in a day
-CHANGE_DELAY_BLOCKS_MAX: Final = 1_000_000
-CYCLE_HOPS_MAX: Final = 6  # the search visits a bounded number of edges; beyond six hops it would say nothing
 
 
 class ConfirmationPolicy(IntEnum):
@@ -95,27 +89,29 @@ class Policy:
         return digest(Tag.POLICY, pack(POLICY.encode(self, "policy")))
 
 
-_PERCENT: Final = Optional_(Uint(100, 1))
+CURRENCY: Final = Text(limits.CURRENCY_CHARS, limits.CURRENCY_CHARS)
+_DAYS: Final = Uint(limits.WAITING_DAYS_MAX, 1)
+_PERCENT: Final = Optional_(Uint(limits.PERCENT_MAX, 1))
 POLICY: Final = Struct(
     Policy,
     {
         "require_confirmation": Choice(ConfirmationPolicy),
         "require_delivery_evidence": Flag(),
-        "tenor_max_days": Uint(3_660, 1),
+        "tenor_max_days": Uint(limits.TENOR_DAYS_MAX, 1),
         "dispose_past_due": Flag(),
-        "currencies": Items(Text(3, 3), CURRENCIES_MAX, 1, ascending=True),
-        "offer_max_hours": Uint(HOURS_MAX, 1),
-        "cooling_off_hours": Uint(HOURS_MAX),
-        "objection_days": Uint(DAYS_MAX, 1),
-        "tacit_days": Uint(DAYS_MAX, 1),
-        "grace_days": Uint(DAYS_MAX),
+        "currencies": Items(CURRENCY, limits.CURRENCIES_MAX, 1, ascending=True),
+        "offer_max_hours": Uint(limits.OFFER_HOURS_MAX, 1),
+        "cooling_off_hours": Uint(limits.COOLING_OFF_HOURS_MAX),
+        "objection_days": _DAYS,
+        "tacit_days": _DAYS,
+        "grace_days": Uint(limits.WAITING_DAYS_MAX),
         "related_party": Choice(RelatedPartyPolicy),
         "single_debtor_max_percent": _PERCENT,
         "related_debtors_max_percent": _PERCENT,
-        "operations_per_day_max": Optional_(Uint(QUOTA_MAX, 1)),
-        "cycle_hops_max": Uint(CYCLE_HOPS_MAX),
-        "cycle_days": Uint(DAYS_MAX, 1),
-        "change_delay_blocks": Uint(CHANGE_DELAY_BLOCKS_MAX),
+        "operations_per_day_max": Optional_(Uint(limits.QUOTA_MAX, 1)),
+        "cycle_hops_max": Uint(limits.CYCLE_HOPS_MAX),
+        "cycle_days": _DAYS,
+        "change_delay_blocks": Uint(limits.CHANGE_DELAY_BLOCKS_MAX),
         "whitelisted_factors_only": Flag(),
     },
 )

@@ -20,7 +20,7 @@ from typing import Final
 from . import limits
 from .accounts import COLLECTION, NO_COLLECTION, Collection
 from .attestations import ATTESTATIONS, Attestation, is_voided
-from .codec import Choice, Flag, Items, Optional_, Struct, Text, Uint
+from .codec import Choice, Flag, Items, Optional_, Struct, Uint
 from .covers import COVERS, Cover, covered_of, fitting_covers
 from .errors import InvariantViolation, Reason, Reference
 from .fingerprints import Fingerprints
@@ -30,7 +30,7 @@ from .links import LINKS, Link
 from .notices import NOTICES, Notice, notices_of_holders
 from .offers import RESERVATIONS, Reservation, fitting_offers, reserved_by
 from .operations.existence import EVIDENCE, FINGERPRINTS, SCHEDULE, WAIVED, Defence, Evidence, Instalment
-from .operations.fields import AMOUNT, DAY, HASH, LIEN_ID, MEMBER_ID, RECEIVABLE_ID, TIME_MS
+from .operations.fields import AMOUNT, CURRENCY, DAY, HASH, LIEN_ID, MEMBER_ID, RECEIVABLE_ID, TIME_MS
 from .operations.fields import REFERENCE as REFERENCE
 from .pooled import POOLED, Pooled
 from .restraints import RESTRAINTS, UNRESTRAINED, Restraints
@@ -461,7 +461,7 @@ STATUS_SUMMARY: Final = Struct(
     {
         "receivable_id": RECEIVABLE_ID,
         "phase": Choice(Phase),
-        "currency": Text(3, 3),
+        "currency": CURRENCY,
         "outstanding": AMOUNT,
         "free": AMOUNT,
         "assigned": AMOUNT,
@@ -508,7 +508,7 @@ RECEIVABLE: Final = Struct(
         "place": REFERENCE,
         "exporter": MEMBER_ID,
         "debtor_reference": HASH,
-        "currency": Text(3, 3),
+        "currency": CURRENCY,
         "face_amount": AMOUNT,
         "issue_date": DAY,
         "due_date": DAY,

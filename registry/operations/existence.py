@@ -7,9 +7,9 @@ from enum import IntEnum
 from typing import Final
 
 from .. import limits
-from ..codec import Choice, Items, Optional_, Struct, Text, Uint
+from ..codec import Choice, Items, Optional_, Struct, Uint
 from ..fingerprints import Delivery, Fingerprints
-from .fields import AMOUNT, DAY, HASH, MEMBER_ID, RECEIVABLE_ID, OperationType
+from .fields import AMOUNT, CURRENCY, DAY, HASH, MEMBER_ID, RECEIVABLE_ID, OperationType
 
 
 class EvidenceKind(IntEnum):
@@ -161,7 +161,7 @@ TYPES: Final = (
             {
                 "exporter": MEMBER_ID,
                 "debtor_reference": HASH,
-                "currency": Text(3, 3),
+                "currency": CURRENCY,
                 "face_amount": AMOUNT,
                 "issue_date": DAY,
                 "due_date": DAY,

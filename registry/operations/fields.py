@@ -9,6 +9,7 @@ from .. import limits
 from ..codec import Bytes, Items, Struct, Text, Uint
 from ..errors import Reference
 from ..identifiers import ID_BYTES
+from ..policy import CURRENCY as CURRENCY
 from ..signing import SIGNATURE_BYTES
 
 

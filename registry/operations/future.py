@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..codec import Struct, Text
+from ..codec import Struct
 from ..fingerprints import Fingerprints
 from .existence import EVIDENCE, FINGERPRINTS, Evidence
-from .fields import AMOUNT, DAY, HASH, MEMBER_ID, RECEIVABLE_ID, OperationType
+from .fields import AMOUNT, CURRENCY, DAY, HASH, MEMBER_ID, RECEIVABLE_ID, OperationType
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ TYPES: Final = (
             {
                 "exporter": MEMBER_ID,
                 "debtor_reference": HASH,
-                "currency": Text(3, 3),
+                "currency": CURRENCY,
                 "cap": AMOUNT,
                 "contract_date": DAY,
                 "end_date": DAY,

@@ -6,8 +6,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .. import limits
-from ..codec import Flag, Items, Optional_, Shape, Struct, Text, Uint
-from .fields import AMOUNT, DAY, HASH, MEMBER_ID, POOL_ID, RECEIVABLE_ID, SUSPICIONS, TIME_MS, OperationType
+from ..codec import Flag, Items, Optional_, Shape, Struct, Uint
+from .fields import (
+    AMOUNT,
+    CURRENCY,
+    DAY,
+    HASH,
+    MEMBER_ID,
+    POOL_ID,
+    RECEIVABLE_ID,
+    SUSPICIONS,
+    TIME_MS,
+    OperationType,
+)
 
 BASIS_POINTS: Final = 10_000  # of the whole
 
@@ -114,7 +125,7 @@ _BASIS_POINTS: Final = Uint(BASIS_POINTS, 1)
 POOL_TERMS: Final = Struct(
     PoolTerms,
     {
-        "currency": Text(3, 3),
+        "currency": CURRENCY,
         "tenor_days_max": DAY,
         "past_due_days_max": DAY,
         "confirmation_required": Flag(),

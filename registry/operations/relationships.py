@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..codec import Flag, Optional_, Struct, Text
-from .fields import AMOUNT, DAY, HASH, MEMBER_ID, OperationType
+from ..codec import Flag, Optional_, Struct
+from .fields import AMOUNT, CURRENCY, DAY, HASH, MEMBER_ID, OperationType
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ TYPES: Final = (
         DeclareRiskAssets,
         Struct(
             DeclareRiskAssets,
-            {"factor": MEMBER_ID, "currency": Text(3, 3), "amount": AMOUNT, "as_of_day": DAY},
+            {"factor": MEMBER_ID, "currency": CURRENCY, "amount": AMOUNT, "as_of_day": DAY},
         ),
     ),
 )
