@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from registry.codec import pack
+from registry.covers import PolicyUse, uses_of
 from registry.entry import Entry
 from registry.errors import Code, InvariantViolation
 from registry.fingerprints import FingerprintKind
@@ -93,12 +94,14 @@ class CheckedRecord:
     """What is wrong with one record by itself, and what must hold between it and the rest of the state.
 
     `claims`: state key, the value that must be stored there, and in words what it is. `deliveries`: what it consumes.
+    `covers`: what is covered of it under each policy.
     """
 
     receivable_id: bytes
     problems: tuple[Finding, ...]
     claims: tuple[tuple[bytes, bytes, str], ...]
     deliveries: tuple[tuple[bytes, int], ...]
+    covers: tuple[tuple[bytes, int], ...] = ()
 
 
 def records_to_check(state: MemoryState, tally: Tally) -> Iterator[RecordToCheck]:
@@ -134,7 +137,8 @@ def check_record(asked: RecordToCheck) -> CheckedRecord:
         for kind, value in record.fingerprints.strong()
     )
     deliveries = tuple((each.fingerprint, each.quantity) for each in record.fingerprints.deliveries)
-    return CheckedRecord(identifier, tuple(problems), claims, deliveries)
+    covers = tuple(uses_of(record.covers, record.currency).items())
+    return CheckedRecord(identifier, tuple(problems), claims, deliveries, covers)
 
 
 def check_final_state(
@@ -148,6 +152,7 @@ def check_final_state(
         what = "an operation was applied to a receivable that was never registered"
         yield _broken(what, identifier, height=height, entry_index=entry_index)
     consumed: Counter[bytes] = Counter()
+    covered: Counter[bytes] = Counter()
     for record in checked:
         yield from record.problems
         for key, expected, name in record.claims:
@@ -157,8 +162,21 @@ def check_final_state(
                 yield _broken(what, record.receivable_id, expected=expected, found=found)
         for fingerprint, quantity in record.deliveries:
             consumed[fingerprint] += quantity
+        for policy, amount in record.covers:
+            covered[policy] += amount
     for fingerprint, quantity in consumed.items():
         yield from _check_delivery(state, fingerprint, quantity)
+    for policy, amount in covered.items():
+        yield from _check_policy(state, policy, amount)
+
+
+def _check_policy(state: MemoryState, identifier: bytes, covered: int) -> Iterator[Finding]:
+    stored = state.value(state_key(Namespace.COVERAGE, identifier))
+    use: PolicyUse | None = None if stored is None else decode_value(Namespace.COVERAGE, stored)
+    if use is None or use.covered != covered or use.left < 0:
+        stated = None if use is None else f"{use.covered}, and {use.claimed} claimed, of {use.limit}"
+        what = "more or less is covered under a policy than is recorded"
+        yield _broken(what, identifier, expected=stated, found=covered)
 
 
 def _check_delivery(state: MemoryState, fingerprint: bytes, quantity: int) -> Iterator[Finding]:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from client.audit.invariants import Tally, check_final_state, check_record, records_to_check
+from registry.covers import policy_use_id
 from registry.entry import decode_entry
 from registry.errors import Code
 from registry.operations import Settle
-from tests.registry import assignment_examples, collection_examples, existence_examples, governance_examples
+from registry.state import Namespace
+from tests.registry import (
+    assignment_examples,
+    collection_examples,
+    cover_examples,
+    existence_examples,
+    governance_examples,
+)
 from tests.registry.consortium import EXPORTER, Consortium, found, payment
 
 FAMILIES = {
     "existence": existence_examples.come_into_being,
     "assignment": assignment_examples.trade,
     "collection": collection_examples.collect,
+    "cover": cover_examples.insure,
     "governance": governance_examples.govern,
 }
 
@@ -48,3 +58,18 @@ def test_a_payment_that_was_called_back_is_not_counted_as_paid() -> None:
     again = payment(receivable, 6_000, reference="C")
     consortium.do(again)
     assert complaints(consortium) == []
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_policy_that_is_counted_wrongly_is_told(change: int) -> None:
+    consortium = found()
+    receivable = consortium.registered()
+    cover = cover_examples.covered(consortium, receivable)
+    state = consortium.working()
+    key = policy_use_id(cover.insurer, cover.policy, "USD")
+    use = state.get(Namespace.COVERAGE, key)
+    state.put(Namespace.COVERAGE, key, replace(use, covered=use.covered + change))
+    consortium.state.apply(state.finish()[0])
+    assert complaints(consortium) == [
+        f"more or less is covered under a policy than is recorded ({key.hex()})"
+    ]
