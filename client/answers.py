@@ -76,6 +76,15 @@ class ReceivableAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolAnswer:
+    """A pool, or its absence."""
+
+    private: bytes
+    proof: bytes
+    absent: AbsentValue | None
+
+
+@dataclass(frozen=True, slots=True)
 class MemberAnswer:
     """A member's record and its anti-replay window, each present or absent."""
 

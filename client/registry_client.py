@@ -41,6 +41,7 @@ from .verify import (
     AnswerChecks,
     Head,
     ProvenMember,
+    ProvenPool,
     ProvenReceipt,
     ProvenRecord,
     ProvenStatus,
@@ -320,6 +321,22 @@ class RegistryClient:
             with self._nodes.suspecting(connection, response):
                 checks, head = self._accept(response.head, response.validator_changes)
                 return checks.check_receivable(head, key, wire.receivable_answer(response))
+
+        return await self._nodes.ask(attempt, self._deadline(None))
+
+    async def pool(self, pool_id: bytes, *, purpose: str = PURPOSE) -> ProvenPool:
+        """A pool, for its exporter and factor, the association, auditors and courts. Raises CallRefused (FORBIDDEN)."""
+        request = registry_pb2.GetPoolRequest(
+            pool_id=pool_id, purpose=purpose, trusted_height=self._trusted_height()
+        )
+
+        async def attempt(connection: Connection, left_s: float) -> ProvenPool:
+            response = await connection.registry.GetPool(
+                request, timeout=left_s, metadata=connection.metadata()
+            )
+            with self._nodes.suspecting(connection, response):
+                checks, head = self._accept(response.head, response.validator_changes)
+                return checks.check_pool(head, pool_id, wire.pool_answer(response))
 
         return await self._nodes.ask(attempt, self._deadline(None))
 

@@ -12,13 +12,14 @@ from registry.codec import unpack
 from registry.errors import MalformedEntry, ProofInvalid
 from registry.identifiers import EntryId
 from registry.member import MEMBER
+from registry.pools import POOL
 from registry.receipt import decode_receipt
 from registry.receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY
 from registry.sequence_window import SEQUENCE_WINDOW, SequenceWindow
 from registry.state import EMPTY_PRIVATE_DIGEST, STORED_VALUE_BYTES_MAX
 
-from .answers import MemberAnswer, ReceiptAnswer, ReceivableAnswer, ReceivableKey, StatusAnswer
-from .verify import Head, ProvenMember, ProvenReceipt, ProvenRecord, ProvenStatus
+from .answers import MemberAnswer, PoolAnswer, ReceiptAnswer, ReceivableAnswer, ReceivableKey, StatusAnswer
+from .verify import Head, ProvenMember, ProvenPool, ProvenReceipt, ProvenRecord, ProvenStatus
 
 
 def receipt_entry_id(answer: ReceiptAnswer) -> EntryId:
@@ -53,6 +54,11 @@ class UncheckedChain:
         return ProvenRecord(
             head, RECEIVABLE.decode(unpack(answer.private, STORED_VALUE_BYTES_MAX), "receivable")
         )
+
+    def check_pool(self, head: Head, pool_id: bytes, answer: PoolAnswer) -> ProvenPool:
+        if answer.absent is not None:
+            return ProvenPool(head, None)
+        return ProvenPool(head, POOL.decode(unpack(answer.private, STORED_VALUE_BYTES_MAX), "pool"))
 
     def check_member(self, head: Head, member_id: str, answer: MemberAnswer) -> ProvenMember:
         member, window = answer.member, answer.window

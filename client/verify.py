@@ -35,6 +35,7 @@ from registry.identifiers import EntryId
 from registry.member import MEMBER, Member
 from registry.merkle.log import verify_inclusion as verify_log_inclusion
 from registry.merkle.map import decode_absence, decode_inclusion, verify_absence, verify_inclusion
+from registry.pools import POOL, Pool
 from registry.receipt import Receipt, decode_receipt
 from registry.receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY, Receivable, StatusSummary, summarise
 from registry.sequence_window import SEQUENCE_WINDOW, SequenceWindow
@@ -54,6 +55,7 @@ from .answers import (
     ById,
     CertifiedHeader,
     MemberAnswer,
+    PoolAnswer,
     PresentValue,
     ReceiptAnswer,
     ReceivableAnswer,
@@ -125,6 +127,14 @@ class ProvenRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenPool:
+    """A pool as of `head`, or its absence."""
+
+    head: Head
+    pool: Pool | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenMember:
     """A member's record and its anti-replay window as of `head`."""
 
@@ -159,6 +169,8 @@ class AnswerChecks(Protocol):
     ) -> tuple[ProvenStatus, ...]: ...
 
     def check_receivable(self, head: Head, key: ReceivableKey, answer: ReceivableAnswer) -> ProvenRecord: ...
+
+    def check_pool(self, head: Head, pool_id: bytes, answer: PoolAnswer) -> ProvenPool: ...
 
     def check_member(self, head: Head, member_id: str, answer: MemberAnswer) -> ProvenMember: ...
 
@@ -367,6 +379,21 @@ class TrustedChain:
             if status.summary is None or private_digest(private) != status.private_digest:
                 raise ProofInvalid("the record that was handed over is not the one on the chain")
             return _record_of(status.summary.receivable_id, status.summary, private)
+
+    def check_pool(self, head: Head, pool_id: bytes, answer: PoolAnswer) -> ProvenPool:
+        """The pool that was asked for, or its absence. Raises ProofInvalid."""
+        with _keeping(answer):
+            if answer.absent is not None:
+                if answer.private or answer.proof:
+                    raise ProofInvalid("a pool is either present or absent")
+                _check_absent(head, Namespace.POOL, pool_id, answer.absent)
+                return ProvenPool(head, None)
+            committed = committed_hash(b"", private_digest(answer.private))
+            key_hash = state_key(Namespace.POOL, pool_id)
+            verify_inclusion(head.header.state_root, key_hash, committed, decode_inclusion(answer.proof))
+            pool: Pool = POOL.decode(unpack(answer.private, STORED_VALUE_BYTES_MAX), "pool")
+            _check_subject(pool.pool_id, pool_id)
+            return ProvenPool(head, pool)
 
     def check_member(self, head: Head, member_id: str, answer: MemberAnswer) -> ProvenMember:
         """The member that was asked for and its anti-replay window; empty when it never submitted. Raises ProofInvalid."""

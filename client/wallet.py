@@ -15,7 +15,15 @@ from registry.entry import EntryBody, EntrySignature, Mode, assemble, decode_bod
 from registry.fingerprints import FingerprintKey, Fingerprints, Numbering
 from registry.identifiers import MemberId, show_id
 from registry.member import possession_message
-from registry.operations import AcceptAssignment, Assign, CorrectReceivable, Operation, Pledge
+from registry.operations import (
+    AcceptAssignment,
+    AddToPool,
+    Assign,
+    CorrectReceivable,
+    Operation,
+    Pledge,
+    SubstituteInPool,
+)
 from registry.operations.governance import KeyEnrolment
 from registry.rules import RULES
 from registry.signing import SigningKey
@@ -123,6 +131,11 @@ def vouchings_of(operation: Operation) -> tuple[Vouching, ...]:
             return (Vouching(operation.receivable, (operation.assignee,), operation.verified_fingerprints),)
         case Pledge():
             return (Vouching(operation.receivable, (operation.pledgee,), operation.verified_fingerprints),)
+        case AddToPool() | SubstituteInPool():
+            return tuple(
+                Vouching(addition.receivable, (operation.factor,), addition.verified_fingerprints)
+                for addition in operation.additions
+            )
         case CorrectReceivable(fingerprints=Fingerprints() as new):
             return (Vouching(operation.receivable, operation.consenting, corrected=new),)
         case _:

@@ -16,6 +16,7 @@ from .answers import (
     Forecast,
     LedgerStatus,
     MemberAnswer,
+    PoolAnswer,
     Preflight,
     PresentValue,
     ReceiptAnswer,
@@ -55,6 +56,14 @@ def receivable_answer(message: registry_pb2.GetReceivableResponse) -> Receivable
     return ReceivableAnswer(
         fingerprint=_present(message.fingerprint) if message.HasField("fingerprint") else None,
         public=message.public,
+        private=message.private,
+        proof=message.inclusion_proof,
+        absent=_absent(message.absent) if message.HasField("absent") else None,
+    )
+
+
+def pool_answer(message: registry_pb2.GetPoolResponse) -> PoolAnswer:
+    return PoolAnswer(
         private=message.private,
         proof=message.inclusion_proof,
         absent=_absent(message.absent) if message.HasField("absent") else None,

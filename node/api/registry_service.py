@@ -8,7 +8,7 @@ Leaves to others: judging entries (`door`), proofs (`answers`), waiting (`commit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -18,7 +18,7 @@ from node.api.calls import Api, answers, streams
 from node.api.commit_feed import EntryWatch
 from node.api.events import events_for
 from node.api.preflight import Preflight, preflight, receivables_named
-from node.api.visibility import may_see, reads_all
+from node.api.visibility import may_see, may_see_pool, reads_all
 from node.door import OVERLOADED, Door
 from node.ports import SnapshotPort
 from node.status import CallCode, CallRefused
@@ -132,7 +132,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
             raise CallRefused(
                 CallCode.BAD_REQUEST, f"1 to {reply.KEYS_MAX} keys a call, not {len(request.keys)}"
             )
-        self._admit_query(caller, "status", request.keys, request.purpose)
+        self._admit_query(caller, "status", request.purpose, _named(request.keys))
         if len(request.keys) <= KEYS_ON_THE_LOOP_MAX:
             return self._status(request)
         return await asyncio.to_thread(self._status, request)
@@ -143,7 +143,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
     ) -> registry_pb2.GetReceivableResponse:
         """The whole record, for its parties, the association, auditors and courts."""
         caller = self.api.caller(context)
-        self._admit_query(caller, "record", (request.key,), request.purpose)
+        self._admit_query(caller, "record", request.purpose, _named([request.key]))
         with self.api.store.read() as snapshot:
             response = registry_pb2.GetReceivableResponse(
                 head=reply.head_of(snapshot),
@@ -160,6 +160,35 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         _check_may_see(caller, record)
         response.public, response.private = split_stored(stored)
         response.inclusion_proof = answer.present.inclusion_proof
+        return response
+
+    @answers
+    async def GetPool(
+        self, request: registry_pb2.GetPoolRequest, context: ServicerContext[Any, Any]
+    ) -> registry_pb2.GetPoolResponse:
+        """A pool, for its parties, the association, auditors and courts."""
+        caller = self.api.caller(context)
+        if len(request.pool_id) != ID_BYTES:
+            raise CallRefused(
+                CallCode.BAD_REQUEST, f"a pool id has {ID_BYTES} bytes, not {len(request.pool_id)}"
+            )
+        self._admit_query(caller, "pool", request.purpose, [request.pool_id])
+        with self.api.store.read() as snapshot:
+            response = registry_pb2.GetPoolResponse(
+                head=reply.head_of(snapshot),
+                validator_changes=reply.validator_changes(snapshot, request.trusted_height, snapshot.height),
+            )
+            found = reply.look_up(snapshot, Namespace.POOL, request.pool_id)
+            if isinstance(found, registry_pb2.AbsentValue):
+                response.absent.CopyFrom(found)
+                return response
+            stored = snapshot.value(state_key(Namespace.POOL, request.pool_id))
+            assert stored is not None, "it was proved a moment ago, in the same snapshot"
+        if not may_see_pool(caller, decode_value(Namespace.POOL, stored)):
+            raise CallRefused(
+                CallCode.FORBIDDEN, "a pool is for its parties, the association, auditors and courts"
+            )
+        response.private, response.inclusion_proof = split_stored(stored)[1], found.inclusion_proof
         return response
 
     @answers
@@ -186,7 +215,9 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         except MalformedEntry as refused:
             return reply.preflight_answer(Preflight(api.feed.height, str(refused.code), refused.message, ()))
         # Each operation reads the state and tells of it as a query does.
-        api.query_rate.take(caller.member_id, total_weight(entry.body.operations) - 1, api.clock.monotonic_ms())
+        api.query_rate.take(
+            caller.member_id, total_weight(entry.body.operations) - 1, api.clock.monotonic_ms()
+        )
         api.query_log.add("preflight", caller.member_id, "preflight", receivables_named(entry))
         judged = await asyncio.to_thread(
             preflight, api.store, api.chain_id, entry, caller, api.clock.now_ms()
@@ -220,17 +251,14 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
                 validator_changes=reply.validator_changes(snapshot, request.trusted_height, snapshot.height),
             )
 
-    def _admit_query(
-        self, caller: Member, kind: str, keys: Collection[registry_pb2.ReceivableKey], purpose: str
-    ) -> None:
+    def _admit_query(self, caller: Member, kind: str, purpose: str, named: Sequence[bytes]) -> None:
         """Rate limit and query log: who asked for what, and why. Raises CallRefused."""
         if not 1 <= len(purpose.strip()) <= len(purpose) <= PURPOSE_CHARS_MAX:
             raise CallRefused(
                 CallCode.BAD_REQUEST, f"say for what purpose you ask, in 1 to {PURPOSE_CHARS_MAX} characters"
             )
-        self.api.query_rate.take(caller.member_id, len(keys), self.api.clock.monotonic_ms())
-        self.api.metrics.status_queries.inc(len(keys))
-        named = [key.receivable_id or key.fingerprint.value for key in keys]
+        self.api.query_rate.take(caller.member_id, len(named), self.api.clock.monotonic_ms())
+        self.api.metrics.status_queries.inc(len(named))
         self.api.query_log.add(kind, caller.member_id, purpose, named)
 
     async def _committed_already(self, entry_ids: Collection[bytes]) -> dict[int, dict[bytes, int]]:
@@ -269,6 +297,10 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         overdrawn_ms = self.api.query_rate.overdraw(caller.member_id, queries, self.api.clock.monotonic_ms())
         if overdrawn_ms:
             await asyncio.sleep(overdrawn_ms / 1_000)
+
+
+def _named(keys: Iterable[registry_pb2.ReceivableKey]) -> list[bytes]:
+    return [key.receivable_id or key.fingerprint.value for key in keys]
 
 
 async def _batch(block: reply.BlockReceipts, indexes: Collection[int]) -> registry_pb2.ReceiptBatch:

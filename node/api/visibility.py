@@ -1,4 +1,4 @@
-"""Who may see the whole record of a receivable: its parties, its debtor, and those who watch over all.
+"""Who may see the whole record of a receivable or a pool: its parties, its debtor, and those who watch over all.
 
 One rule for every call that shows more than the public summary. Source: RULEBOOK, "Who sees what".
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from registry.member import Member
 from registry.operations.governance import Role
+from registry.pools import Pool
 from registry.receivable import Receivable
 
 READERS_OF_ALL = frozenset({Role.ASSOCIATION, Role.AUDITOR, Role.COURT})
@@ -24,3 +25,8 @@ def may_see(member: Member, record: Receivable) -> bool:
         or (member.debtor_reference is not None and member.debtor_reference == record.debtor_reference)
         or reads_all(member)
     )
+
+
+def may_see_pool(member: Member, pool: Pool) -> bool:
+    """Whether this pool is for the member."""
+    return member.member_id in (pool.exporter, pool.factor) or reads_all(member)

@@ -11,6 +11,7 @@ from client.answers import (
     ByFingerprint,
     ById,
     MemberAnswer,
+    PoolAnswer,
     PresentValue,
     ReceiptAnswer,
     ReceivableAnswer,
@@ -78,6 +79,15 @@ def receivable_answer(state: MemoryState, key: ReceivableKey) -> ReceivableAnswe
     assert stored is not None
     public, private = split_stored(stored)
     return ReceivableAnswer(status.fingerprint, public, private, status.present.proof, None)
+
+
+def pool_answer(state: MemoryState, pool_id: bytes) -> PoolAnswer:
+    found = looked_up(state, Namespace.POOL, pool_id)
+    if isinstance(found, AbsentValue):
+        return PoolAnswer(b"", b"", found)
+    stored = state.value(state_key(Namespace.POOL, pool_id))
+    assert stored is not None
+    return PoolAnswer(split_stored(stored)[1], found.proof, None)
 
 
 def member_answer(state: MemoryState, member_id: str) -> MemberAnswer:

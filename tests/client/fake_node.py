@@ -26,7 +26,13 @@ from registry.genesis import encode_genesis, parse_genesis
 from registry.identifiers import MemberId
 from registry.state import MemoryState
 from registry.transition import genesis_state, genesis_tip
-from tests.client.answers_of import member_answer, receipt_answer, receivable_answer, status_answer
+from tests.client.answers_of import (
+    member_answer,
+    pool_answer,
+    receipt_answer,
+    receivable_answer,
+    status_answer,
+)
 from tests.client.audit.chain_builder import BuiltBlock, ChainBuilder, key_of, member_id_of
 
 NODES = ("association", "exporter-1", "factor-1")
@@ -171,6 +177,15 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
             head=self.head, public=answer.public, private=answer.private, inclusion_proof=answer.proof
         )
         _fill(response.fingerprint, answer.fingerprint)
+        _fill(response.absent, answer.absent)
+        return self.falsify(response)
+
+    async def GetPool(self, request: registry_pb2.GetPoolRequest, context: Any) -> Any:
+        await self.enter("GetPool", context)
+        answer = pool_answer(self._state, request.pool_id)
+        response = registry_pb2.GetPoolResponse(
+            head=self.head, private=answer.private, inclusion_proof=answer.proof
+        )
         _fill(response.absent, answer.absent)
         return self.falsify(response)
 

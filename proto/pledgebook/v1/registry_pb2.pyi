@@ -431,6 +431,67 @@ class GetReceivableResponse(_message.Message):
 Global___GetReceivableResponse: _TypeAlias = GetReceivableResponse  # noqa: Y015
 
 @_typing.final
+class GetPoolRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    TRUSTED_HEIGHT_FIELD_NUMBER: _builtins.int
+    pool_id: _builtins.bytes
+    purpose: _builtins.str
+    trusted_height: _builtins.int
+    def __init__(
+        self,
+        *,
+        pool_id: _builtins.bytes = ...,
+        purpose: _builtins.str = ...,
+        trusted_height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pool_id", b"pool_id", "purpose", b"purpose", "trusted_height", b"trusted_height"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPoolRequest: _TypeAlias = GetPoolRequest  # noqa: Y015
+
+@_typing.final
+class GetPoolResponse(_message.Message):
+    """A pool, for its exporter and factor, the association, auditors and courts. It has no public part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    PRIVATE_FIELD_NUMBER: _builtins.int
+    INCLUSION_PROOF_FIELD_NUMBER: _builtins.int
+    ABSENT_FIELD_NUMBER: _builtins.int
+    VALIDATOR_CHANGES_FIELD_NUMBER: _builtins.int
+    private: _builtins.bytes
+    inclusion_proof: _builtins.bytes
+    @_builtins.property
+    def head(self) -> _ledger_pb2.CertifiedHeader: ...
+    @_builtins.property
+    def absent(self) -> Global___AbsentValue: ...
+    @_builtins.property
+    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.CertifiedHeader]: ...
+    def __init__(
+        self,
+        *,
+        head: _ledger_pb2.CertifiedHeader | None = ...,
+        private: _builtins.bytes = ...,
+        inclusion_proof: _builtins.bytes = ...,
+        absent: Global___AbsentValue | None = ...,
+        validator_changes: _abc.Iterable[_ledger_pb2.CertifiedHeader] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "head", b"head"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "head", b"head", "inclusion_proof", b"inclusion_proof", "private", b"private", "validator_changes", b"validator_changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPoolResponse: _TypeAlias = GetPoolResponse  # noqa: Y015
+
+@_typing.final
 class GetMemberRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

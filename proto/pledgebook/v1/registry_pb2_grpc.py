@@ -55,6 +55,11 @@ class RegistryStub:
                 request_serializer=pledgebook_dot_v1_dot_registry__pb2.GetReceivableRequest.SerializeToString,
                 response_deserializer=pledgebook_dot_v1_dot_registry__pb2.GetReceivableResponse.FromString,
                 _registered_method=True)
+        self.GetPool = channel.unary_unary(
+                '/pledgebook.v1.Registry/GetPool',
+                request_serializer=pledgebook_dot_v1_dot_registry__pb2.GetPoolRequest.SerializeToString,
+                response_deserializer=pledgebook_dot_v1_dot_registry__pb2.GetPoolResponse.FromString,
+                _registered_method=True)
         self.GetMember = channel.unary_unary(
                 '/pledgebook.v1.Registry/GetMember',
                 request_serializer=pledgebook_dot_v1_dot_registry__pb2.GetMemberRequest.SerializeToString,
@@ -100,6 +105,12 @@ class RegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPool(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetMember(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -140,6 +151,11 @@ def add_RegistryServicer_to_server(servicer, server):
                     servicer.GetReceivable,
                     request_deserializer=pledgebook_dot_v1_dot_registry__pb2.GetReceivableRequest.FromString,
                     response_serializer=pledgebook_dot_v1_dot_registry__pb2.GetReceivableResponse.SerializeToString,
+            ),
+            'GetPool': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPool,
+                    request_deserializer=pledgebook_dot_v1_dot_registry__pb2.GetPoolRequest.FromString,
+                    response_serializer=pledgebook_dot_v1_dot_registry__pb2.GetPoolResponse.SerializeToString,
             ),
             'GetMember': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMember,
@@ -266,6 +282,33 @@ class Registry:
             '/pledgebook.v1.Registry/GetReceivable',
             pledgebook_dot_v1_dot_registry__pb2.GetReceivableRequest.SerializeToString,
             pledgebook_dot_v1_dot_registry__pb2.GetReceivableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pledgebook.v1.Registry/GetPool',
+            pledgebook_dot_v1_dot_registry__pb2.GetPoolRequest.SerializeToString,
+            pledgebook_dot_v1_dot_registry__pb2.GetPoolResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,7 @@ class RegistryStub:
     WaitForReceipt: _grpc.UnaryStreamMultiCallable[_registry_pb2.WaitForReceiptRequest, _registry_pb2.ReceiptBatch]
     GetStatus: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetStatusRequest, _registry_pb2.GetStatusResponse]
     GetReceivable: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetReceivableRequest, _registry_pb2.GetReceivableResponse]
+    GetPool: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetPoolRequest, _registry_pb2.GetPoolResponse]
     GetMember: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetMemberRequest, _registry_pb2.GetMemberResponse]
     Preflight: _grpc.UnaryUnaryMultiCallable[_registry_pb2.PreflightRequest, _registry_pb2.PreflightResponse]
     WatchEvents: _grpc.UnaryStreamMultiCallable[_registry_pb2.WatchEventsRequest, _registry_pb2.Event]
@@ -50,6 +51,7 @@ class RegistryAsyncStub(RegistryStub):
     WaitForReceipt: _aio.UnaryStreamMultiCallable[_registry_pb2.WaitForReceiptRequest, _registry_pb2.ReceiptBatch]  # type: ignore[assignment]
     GetStatus: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetStatusRequest, _registry_pb2.GetStatusResponse]  # type: ignore[assignment]
     GetReceivable: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetReceivableRequest, _registry_pb2.GetReceivableResponse]  # type: ignore[assignment]
+    GetPool: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetPoolRequest, _registry_pb2.GetPoolResponse]  # type: ignore[assignment]
     GetMember: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetMemberRequest, _registry_pb2.GetMemberResponse]  # type: ignore[assignment]
     Preflight: _aio.UnaryUnaryMultiCallable[_registry_pb2.PreflightRequest, _registry_pb2.PreflightResponse]  # type: ignore[assignment]
     WatchEvents: _aio.UnaryStreamMultiCallable[_registry_pb2.WatchEventsRequest, _registry_pb2.Event]  # type: ignore[assignment]
@@ -84,6 +86,13 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.GetReceivableRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.GetReceivableResponse, _abc.Awaitable[_registry_pb2.GetReceivableResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetPool(
+        self,
+        request: _registry_pb2.GetPoolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.GetPoolResponse, _abc.Awaitable[_registry_pb2.GetPoolResponse]]: ...
 
     @_abc_1.abstractmethod
     def GetMember(
