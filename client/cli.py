@@ -20,6 +20,7 @@ from .audit import commands as audit_commands
 from .commands import (
     arrears,
     assignment,
+    by_operation,
     collection,
     correction,
     cover,
@@ -210,6 +211,8 @@ app.command(
 app.command(
     epilog="Example: pledgebook audit chain.pbk --genesis genesis.json --head 120:5f0c... --json report.json"
 )(audit_commands.audit)
+
+app.command("operations", epilog="Example: pledgebook operations")(by_operation.show_operations)
 
 
 def add_installed_commands() -> None:
