@@ -29,7 +29,7 @@ from .judgement import Judgement, Party, Rule, known_receivable, live_receivable
 def bind_cover(judgement: Judgement, operation: BindCover) -> bytes:
     """A cover on the insured's part.
 
-    Order: the receivable, amounts, term, parties, risk, loss payee, double cover, the policy's limit.
+    Order: the receivable, amounts, term, who is insured, parties, risk, loss payee, double cover, the policy's limit.
     """
     record = live_receivable(judgement, operation.receivable)
     positive(operation.amount)
@@ -37,6 +37,7 @@ def bind_cover(judgement: Judgement, operation: BindCover) -> bytes:
     _check_term(judgement, operation.until_ms)
     # A block ends a bounded number of what has run out. What it left over is over all the same.
     record = replace(record, covers=running(record.covers, judgement.time_ms))
+    _check_holds(record, operation.insured)
     _check_parties(judgement, record, operation.insurer, operation.insured, operation.amount)
     _check_risk(judgement, record, operation.insured, operation.amount)
     _check_loss_payee(record, operation.insured, operation.loss_payee, operation.amount)
@@ -156,6 +157,12 @@ def _subrogated(judgement: Judgement, record: Receivable, cover: Cover, amount: 
 def _check_term(judgement: Judgement, until_ms: int) -> None:
     if until_ms <= judgement.time_ms:
         raise RuleViolation(Code.TERM, "a cover ends after its block's time")
+
+
+def _check_holds(record: Receivable, insured: str) -> None:
+    # First of all that looks at the others: who holds nothing of it learns nothing of who does.
+    if not record.amount_of(insured):
+        raise _ineligible(record, f"{insured} holds nothing of it", "held", 0)
 
 
 def _check_parties(judgement: Judgement, record: Receivable, insurer: str, insured: str, amount: int) -> None:

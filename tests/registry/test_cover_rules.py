@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from registry.covers import Cover
 from registry.entry import Mode
 from registry.errors import Code, EntryRefused, Reason
 from registry.member import MemberStatus
@@ -174,8 +175,12 @@ def test_no_more_is_covered_than_is_held(consortium: Consortium, amount: int, co
 
 
 def test_who_holds_nothing_is_not_covered(consortium: Consortium) -> None:
-    result = consortium.result(binding(consortium.registered(), 1, FACTOR_1))
+    receivable = consortium.registered()
+    grouped(consortium, INSURER, EXPORTER)
+    result = consortium.result(binding(receivable, 1, FACTOR_1))
+    # Nor does it learn that its insurer is of the exporter's group.
     assert (result.code, result.reasons) == (Code.INELIGIBLE, (Reason("held", 0),))
+    assert result.collided_with == consortium.record(receivable).place
 
 
 @pytest.mark.parametrize(("amount", "code"), [(6_000, Code.OK), (6_001, Code.INELIGIBLE)])
@@ -506,6 +511,45 @@ def test_cover_that_has_run_out_or_was_given_up_does_not_come_back(consortium: C
     consortium.do(reversal(receivable, paid.bank_reference))
     assert consortium.record(receivable).covers == ()
     assert nothing_covered(consortium)
+
+
+def left_over(consortium: Consortium, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, Cover]:
+    """A receivable and its cover that has run out, which blocks that are too full have not ended yet."""
+    receivable = consortium.registered()
+    cover = covered(consortium, receivable, until_ms=AFTER_DUE_MS)
+    monkeypatch.setattr("registry.limits.EXPIRIES_PER_BLOCK_MAX", 0)
+    return receivable, cover
+
+
+def test_what_a_full_block_has_left_over_does_not_stay_for_a_claim(
+    consortium: Consortium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receivable, cover = left_over(consortium, monkeypatch)
+    assert consortium.code(default(receivable), **at(AFTER_DUE_MS)) is Code.OK
+    assert consortium.record(receivable).covers == ()
+    assert consortium.code(claiming(receivable, cover)) is Code.NO_COVER
+
+
+def test_what_a_full_block_has_left_over_is_over(
+    consortium: Consortium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receivable, cover = left_over(consortium, monkeypatch)
+    time_ms = AFTER_DUE_MS
+    assert consortium.code(claiming(receivable, cover), **at(time_ms)) is Code.NO_COVER
+    assert consortium.code(altering(receivable, cover, until_ms=UNTIL_MS)) is Code.NO_COVER
+    # It is the risk that has come by now, and not the cover that was left over, that refuses another.
+    assert consortium.code(binding(receivable, 1)) is Code.INELIGIBLE
+    assert consortium.code(ending(receivable, cover)) is Code.OK
+
+
+def test_what_a_full_block_has_left_over_makes_room_for_another_cover(
+    consortium: Consortium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receivable = consortium.registered()
+    covered(consortium, receivable, until_ms=consortium.now_ms + DAY_MS)
+    monkeypatch.setattr("registry.limits.EXPIRIES_PER_BLOCK_MAX", 0)
+    assert consortium.code(binding(receivable), **at(consortium.now_ms + DAY_MS)) is Code.OK
+    assert len(consortium.record(receivable).covers) == 1
 
 
 # --- AlterCover
