@@ -57,18 +57,26 @@ def read(shape: Shape[T], data: bytes, bytes_max: int, path: str) -> T:
     """What `shape.decode(unpack(data, bytes_max), path)` gives or raises; faster where all is well.
 
     A shape lets no value through that holds anything outside the vocabulary, so what one has accepted need not be walked
-    for that as well. Whatever fails is done again the slow way, which says why.
+    for that as well. Whatever fails is done again the slow way, which says why; of a value outside the vocabulary the
+    shape says in which field.
     """
+    named: MalformedEntry | None = None
     if len(data) <= bytes_max:
         try:
             raw = _parse(data)
             value = shape.decode(raw, path)
-        except MalformedEntry:
-            pass
+        except MalformedEntry as error:
+            named = error
         else:
             if pack(raw) == data:
                 return value
-    return shape.decode(unpack(data, bytes_max), path)
+    try:
+        raw = unpack(data, bytes_max)
+    except MalformedEntry:
+        if named is not None and named.details["path"] not in ("", path):
+            raise named from None
+        raise
+    return shape.decode(raw, path)
 
 
 def _parse(data: bytes) -> Any:

@@ -20,7 +20,7 @@ NODE_ID_CHARS_MAX: Final = 32  # a label of a host name, to be read in a log lin
 POWER_MAX: Final = 2**32  # the sum over all validators stays far below 2^63
 
 BLOCK_BYTES_MAX: Final = 4 << 20  # one proposal crosses a 100 Mbit/s link in about a third of a second
-BLOCK_ENTRIES_MAX: Final = 5_000
+BLOCK_ENTRIES_MAX: Final = 5_000  # of the smallest kind, with several signatures: what fits its bytes
 BLOCK_OPERATIONS_MAX: Final = 10_000  # bounds what one block can cost to execute, whatever the entries' sizes
 CERTIFICATE_BYTES_MAX: Final = 16 << 10  # 100 validators: 6.4 KiB of signatures
 EVIDENCE_ITEMS_MAX: Final = 16  # of misbehaving validators: what is left over comes with the next block
