@@ -141,6 +141,30 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class RaisedAlert:
+    """An alert as a node tells it. The receipt of `entry_id` proves what raised it; without one, time did."""
+
+    kind: str
+    subject: bytes
+    currency: str
+    amount: int
+    detail: str
+    reference: Reference | None
+    entry_id: bytes
+    entry_index: int | None
+    operation_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertBatch:
+    """The alerts of one block; without any: up to this height there are no more."""
+
+    height: int
+    time_ms: int
+    alerts: tuple[RaisedAlert, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """How one operation would be judged now; `collided_with` is None or what it would collide with."""
 

@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from pledgebook.v1 import ledger_pb2_grpc, registry_pb2_grpc
+from pledgebook.v1 import ledger_pb2_grpc, registry_pb2_grpc, supervision_pb2_grpc
 from registry.access_token import METADATA_KEY, TOKEN_LIFE_MS_MAX, make_token
 from registry.genesis import GenesisNode
 from registry.identifiers import MemberId
@@ -87,6 +87,7 @@ class Connection:
         )
         self.registry = registry_pb2_grpc.RegistryStub(self._channel)
         self.ledger = ledger_pb2_grpc.LedgerStub(self._channel)
+        self.supervision = supervision_pb2_grpc.SupervisionStub(self._channel)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The member's token for this node, renewed in time; empty for a client without an identity."""

@@ -7,15 +7,16 @@
 Guarantees: everything about the ledger that is returned was verified by `TrustedChain` (unless `verify=False`, which
 says so in `is_verifying`); what fails is raised, and the whole answer is kept in `evidence`. A node that does not
 answer is passed over for the next one, within the call's deadline. An entry is submitted again under the same id
-until its receipt is there, so it takes effect exactly once. `preflight`, `ledger_status` and `watch_events` are a
-node's word only: nothing proves them. Leaves to others: numbering and signing (`submission`), files (`directory`).
+until its receipt is there, so it takes effect exactly once. `preflight`, `ledger_status`, `watch_events`,
+`report` and `watch_alerts` are a node's word only: nothing proves them. Leaves to others: numbering and signing (`submission`), files (`directory`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain as chained
 from types import TracebackType
 from typing import Final, Self
@@ -27,13 +28,15 @@ from registry.entry import decode_entry
 from registry.errors import ProofInvalid
 from registry.genesis import Genesis
 from registry.identifiers import EntryId
+from registry.supervision.fold import ReportRequest
 
 from . import wire
-from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
+from .answers import AlertBatch, CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
 from .connection import Clock, Connection, Identity, system_clock
 from .errors import CallRefused, Unreachable
 from .hand_in import Admission, OpenEntries, nodes_with_an_honest_one
 from .node_circle import OVERLOADED, PASSING, RETRY_PAUSE_S, FalseAnswer, NodeCircle
+from .supervision_calls import check_report, fetch_report, watched_alerts
 from .trust import Checkpoint
 from .unverified import UncheckedChain, receipt_entry_id
 from .verify import (
@@ -428,6 +431,26 @@ class RegistryClient:
                     raise failure from error
                 self._nodes.pass_over(connection)
                 await asyncio.sleep(RETRY_PAUSE_S)
+
+    async def report(
+        self,
+        request: ReportRequest,
+        *,
+        purpose: str = PURPOSE,
+        timeout_s: float | None = None,
+        progress: Callable[[int], None] = lambda _height: None,
+    ) -> bytes:
+        """A report as canonical JSON, as of a height or with 0 as of the last: one node's word about a certified block."""
+        deadline = self._deadline(timeout_s)
+        head = await self.head(request.height)
+        asked = replace(request, height=head.header.height)
+        document = await fetch_report(self._nodes, asked, purpose, deadline, progress)
+        check_report(document, asked, head)
+        return document
+
+    def watch_alerts(self, from_height: int = 0) -> AsyncIterator[AlertBatch]:
+        """Alerts from a height on, each once. To act on one, ask for the receipt or the status."""
+        return watched_alerts(self._nodes, from_height)
 
     async def blocks(self, from_height: int, to_height: int = 0) -> AsyncIterator[CertifiedBlock]:
         """Committed blocks in order, as one node has them: for an export, which the audit then checks in full."""

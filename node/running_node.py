@@ -29,6 +29,7 @@ from node.api.ledger_service import LedgerService, software_version
 from node.api.members import StoredMembers
 from node.api.query_log import QueryLog
 from node.api.registry_service import RegistryService
+from node.api.supervision_service import SupervisionService
 from node.clock import SystemClock
 from node.config import NodeConfig
 from node.door import Door
@@ -48,6 +49,8 @@ from node.servers import OperatorServer, api_server, peer_server
 from node.signer import Signer
 from node.status import CallCode, CallRefused
 from node.store import Store
+from node.supervision.alert_desk import AlertDesk
+from node.supervision.report_desk import Paths, ReportDesk
 from node.telemetry import Metrics
 from node.tls import Identity
 from registry.block import decode_header
@@ -127,6 +130,9 @@ class RunningNode:
         self._engine = self._make_engine(loop)
         self._engine_status: EngineStatus | None = None
         self._query_log = QueryLog(parts.logger)
+        paths = Paths(config.genesis, config.data_dir / "store")
+        self._reports = ReportDesk(paths, parts.logger)
+        self._alerts = AlertDesk(paths, config.data_dir / "alerts", parts.logger)
         self._make_servers()
 
     # -- Life -------------------------------------------------------------------------------------------------------
@@ -193,6 +199,7 @@ class RunningNode:
         self._talk.close()
         await asyncio.gather(self._api_server.stop(None), self._peer_server.stop(None))
         self._operator_server.close()
+        await self._alerts.close()
         self._query_log.flush()
         self._bridge.close()
         await asyncio.to_thread(self._engine_thread.close)
@@ -258,6 +265,7 @@ class RunningNode:
                 config.limits,
                 RegistryService(api, self._door),
                 LedgerService(api, self.engine_status, lambda: pinned.members),
+                SupervisionService(api, self._reports, self._alerts),
             )
         except BaseException:
             self._operator_server.close()
@@ -285,7 +293,7 @@ class RunningNode:
         )
 
     async def _serve_health(self, status: int) -> None:
-        for service in ("", "pledgebook.v1.Registry", "pledgebook.v1.Ledger"):
+        for service in ("", "pledgebook.v1.Registry", "pledgebook.v1.Ledger", "pledgebook.v1.Supervision"):
             await self._health.set(service, status)
 
     # -- Between the parts ------------------------------------------------------------------------------------------

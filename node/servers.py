@@ -22,14 +22,24 @@ from node.api.ledger_service import LedgerService
 from node.api.public_services import PublicHealth, PublicReflection, public_slots
 from node.api.registry_service import RegistryService
 from node.api.strangers import Strangers
+from node.api.supervision_service import SupervisionService
 from node.config import Address, Limits
 from node.peering.peer_service import PeerService
 from node.peering.peers import MESSAGE_BYTES_MAX
 from node.tls import Identity, api_server_credentials, peer_server_credentials
-from pledgebook.v1 import ledger_pb2, ledger_pb2_grpc, peer_pb2_grpc, registry_pb2, registry_pb2_grpc
+from pledgebook.v1 import (
+    ledger_pb2,
+    ledger_pb2_grpc,
+    peer_pb2_grpc,
+    registry_pb2,
+    registry_pb2_grpc,
+    supervision_pb2,
+    supervision_pb2_grpc,
+)
 
 LISTEN_BACKLOG = 128
 HEADER_BYTES_MAX = 16 * 1024
+MEMBERS_ONLY = ("/pledgebook.v1.Registry/", "/pledgebook.v1.Supervision/")
 
 _COMMON_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 0),
@@ -70,6 +80,7 @@ def api_server(
     limits: Limits,
     registry_service: RegistryService,
     ledger_service: LedgerService,
+    supervision_service: SupervisionService,
 ) -> tuple[aio.Server, PublicHealth]:
     """The server for members, and where its health is set. Raises PortInUse."""
     server = aio.server(
@@ -80,16 +91,18 @@ def api_server(
             ("grpc.max_concurrent_streams", limits.concurrent_calls),
         ],
         maximum_concurrent_rpcs=limits.concurrent_calls,
-        interceptors=[Strangers(registry_service.api, members_only="/pledgebook.v1.Registry/")],
+        interceptors=[Strangers(registry_service.api, members_only=MEMBERS_ONLY)],
     )
     registry_pb2_grpc.add_RegistryServicer_to_server(registry_service, server)
     ledger_pb2_grpc.add_LedgerServicer_to_server(ledger_service, server)
+    supervision_pb2_grpc.add_SupervisionServicer_to_server(supervision_service, server)
     slots = public_slots()
     health = PublicHealth(slots)
     add_HealthServicer_to_server(health, server)
     names = [
         registry_pb2.DESCRIPTOR.services_by_name["Registry"].full_name,
         ledger_pb2.DESCRIPTOR.services_by_name["Ledger"].full_name,
+        supervision_pb2.DESCRIPTOR.services_by_name["Supervision"].full_name,
         health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
         reflection.SERVICE_NAME,
     ]

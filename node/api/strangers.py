@@ -37,7 +37,7 @@ Context = ServicerContext[Any, Any]
 class Strangers(aio.ServerInterceptor):
     """Puts bounds round the handlers of calls that no member makes."""
 
-    def __init__(self, api: Api, members_only: str) -> None:
+    def __init__(self, api: Api, members_only: tuple[str, ...]) -> None:
         """`members_only` is how the methods begin that answer nobody else."""
         self._api = api
         self._members_only = members_only

@@ -27,7 +27,12 @@ SECTOR: Final = "sector"
 
 def report_bytes(report: Report) -> bytes:
     """The canonical document."""
-    return (json.dumps(report_document(report), sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+    return canonical_json(report_document(report))
+
+
+def canonical_json(document: dict[str, Any]) -> bytes:
+    """The one form of these fields."""
+    return (json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def digest_of(document: bytes) -> str:

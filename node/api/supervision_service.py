@@ -1,0 +1,151 @@
+"""pledgebook.v1.Supervision: reports, and alerts as they are raised.
+
+Guarantees: a member is told of itself and of what it is a party to; the sector, and every factor, of nobody but the association,
+auditors and courts. Nothing here waits for a disk or a replay on the event loop.
+Leaves to others: making reports (`node.supervision.report_desk`) and raising alerts (`node.supervision.alert_desk`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from node.api.calls import Api, streams
+from node.api.visibility import reads_all
+from node.status import CallCode, CallRefused
+from node.supervision.alert_desk import AlertDesk, RaisedAlerts
+from node.supervision.report_desk import ReportDesk
+from pledgebook.v1 import supervision_pb2, supervision_pb2_grpc
+from registry.identifiers import BadIdentifier, parse_member_id
+from registry.member import Member
+from registry.supervision.alerts import Alert
+from registry.supervision.fold import ReportRequest
+
+PURPOSE_CHARS_MAX = 200
+# A report is derived from the whole chain: it costs its caller as much as so many queries.
+QUERIES_PER_REPORT = 100
+PIECE_BYTES = 1 << 20
+HEIGHTS_PER_READ = 256
+
+
+class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
+    """The server side of pledgebook.v1.Supervision."""
+
+    def __init__(self, api: Api, reports: ReportDesk, alerts: AlertDesk) -> None:
+        self.api = api
+        self._reports = reports
+        self._alerts = alerts
+
+    @streams
+    async def Report(
+        self, request: supervision_pb2.ReportRequest, context: ServicerContext[Any, Any]
+    ) -> AsyncGenerator[supervision_pb2.ReportPart, None]:
+        """How far the chain was followed, and then the document in pieces."""
+        caller = self.api.caller(context)
+        asked = self._asked(caller, request)
+        with self.api.slots.hold(caller.member_id):
+            async with aclosing(self._reports.report(asked)) as parts:
+                async for part in parts:
+                    if isinstance(part, int):
+                        yield supervision_pb2.ReportPart(height=part)
+                        continue
+                    for start in range(0, len(part), PIECE_BYTES):
+                        yield supervision_pb2.ReportPart(document=part[start : start + PIECE_BYTES])
+
+    @streams
+    async def WatchAlerts(
+        self, request: supervision_pb2.WatchAlertsRequest, context: ServicerContext[Any, Any]
+    ) -> AsyncGenerator[supervision_pb2.AlertBatch, None]:
+        """Alerts that the caller may see, from a height on, until it leaves. No queue is kept: a slow caller reads later."""
+        caller = self.api.caller(context)
+        sees_all = reads_all(caller)
+        with self.api.slots.hold(caller.member_id):
+            height = request.from_height or self.api.feed.height + 1
+            async with self._alerts.watching():
+                while True:
+                    last = min(await self._alerts.above(height - 1), height + HEIGHTS_PER_READ - 1)
+                    told = 0
+                    for raised in await asyncio.to_thread(self._alerts.read, height, last):
+                        batch = _batch(raised, caller, sees_all)
+                        if batch.alerts:
+                            told = raised.height
+                            yield batch
+                    if told != last:
+                        yield supervision_pb2.AlertBatch(height=last)
+                    height = last + 1
+
+    def _asked(self, caller: Member, request: supervision_pb2.ReportRequest) -> ReportRequest:
+        """What is asked for, when the caller may ask it. Raises CallRefused."""
+        api = self.api
+        if not 1 <= len(request.purpose.strip()) <= len(request.purpose) <= PURPOSE_CHARS_MAX:
+            raise CallRefused(
+                CallCode.BAD_REQUEST, f"say for what purpose you ask, in 1 to {PURPOSE_CHARS_MAX} characters"
+            )
+        member_id = _member_id(request.member_id)
+        if member_id != caller.member_id and not reads_all(caller):
+            raise CallRefused(
+                CallCode.FORBIDDEN,
+                "a member is told its own figures; those of others and of the sector are for the association, auditors and courts",
+            )
+        last = api.feed.height
+        height, from_height = request.height or last, request.from_height or 1
+        if not last:
+            raise CallRefused(CallCode.NO_BLOCK_YET, "no block is committed yet", retry_after_ms=1_000)
+        if height > last:
+            raise CallRefused(CallCode.UNKNOWN_HEIGHT, f"the last committed height is {last}, not {height}")
+        if from_height > height:
+            raise CallRefused(
+                CallCode.BAD_REQUEST, f"the period begins at {from_height}, after its end at {height}"
+            )
+        api.query_rate.take(caller.member_id, QUERIES_PER_REPORT, api.clock.monotonic_ms())
+        api.query_log.add("report", caller.member_id, request.purpose, [request.member_id.encode()])
+        return ReportRequest(height, member_id, from_height)
+
+
+def _member_id(text: str) -> str | None:
+    try:
+        return parse_member_id(text) if text else None
+    except BadIdentifier as error:
+        raise CallRefused(CallCode.BAD_REQUEST, f"member_id: {error}") from error
+
+
+def _batch(raised: RaisedAlerts, caller: Member, sees_all: bool) -> supervision_pb2.AlertBatch:
+    return supervision_pb2.AlertBatch(
+        height=raised.height,
+        time_ms=raised.time_ms,
+        alerts=[
+            _message(alert, entry_id)
+            for alert, entry_id in raised.alerts
+            if sees_all or _is_party(caller, alert)
+        ],
+    )
+
+
+def _is_party(caller: Member, alert: Alert) -> bool:
+    own = caller.debtor_reference
+    return caller.member_id in alert.parties or (own is not None and own == alert.debtor_reference)
+
+
+def _message(alert: Alert, entry_id: bytes) -> supervision_pb2.Alert:
+    # Not who may see it: one party of a receivable is not told the others by an alert on it.
+    message = supervision_pb2.Alert(
+        kind=alert.kind.value,
+        subject=alert.subject,
+        currency=alert.currency,
+        amount=alert.amount,
+        detail=alert.detail,
+        entry_id=entry_id,
+        entry_index=alert.entry_index,
+        operation_index=alert.operation_index,
+    )
+    if alert.reference is not None:
+        place = alert.reference
+        message.reference.subject = place.subject
+        message.reference.height = place.height
+        message.reference.entry_index = place.entry_index
+        message.reference.operation_index = place.operation_index
+    return message

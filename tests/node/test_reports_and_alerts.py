@@ -1,0 +1,173 @@
+"""Reports and alerts of a real node: equal to what an auditor derives, and for nobody's eyes but those they are for."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from client.answers import AlertBatch
+from client.audit.audit import AuditRequest
+from client.audit.export import export_chain
+from client.audit.reporting import audited_report
+from client.connection import Identity
+from client.directory import Directory, read_directory
+from client.errors import CallRefused
+from client.keys import read_key
+from client.registry_client import RegistryClient
+from node.network import Network
+from node.network_files import NetworkPlan, make_network
+from registry.identifiers import EntryId
+from registry.supervision.fold import ReportRequest
+from tests.node.live_network import Author, connect
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("reports")]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    folder = tmp_path_factory.mktemp("reports") / "net"
+    plan = NetworkPlan(validators=3, network_delay_ms=50, heartbeat_ms=500)
+    with Network(make_network(folder, plan, datetime.datetime.now(datetime.UTC))) as running:
+        running.start_all()
+        running.wait_healthy()
+        author = Author(running.directory)
+        with connect(author, "association") as client:
+            first = author.registration()
+            assert client.submit(first.raw) == ["OK"]
+            client.wait(first.entry_id)
+            # The same invoice once more, under another entry: an attempt that stands on the record.
+            author.sequence -= 1
+            second = author.registration(sequence=author.sequence + 1_000)
+            assert client.submit(second.raw) == ["OK"]
+            client.wait(second.entry_id)
+        yield running
+
+
+@pytest.fixture
+def directory(network: Network) -> Directory:
+    return read_directory(network.directory.folder)
+
+
+@asynccontextmanager
+async def client_of(directory: Directory, name: str) -> AsyncIterator[RegistryClient]:
+    files = directory.member(name)
+    identity = Identity(files.member_id, read_key(files.keys[0], None))
+    addresses = {node: each.api for node, each in directory.nodes.items()}
+    async with RegistryClient(
+        directory.genesis(), addresses, identity, age_ms_max=None, timeout_s=60
+    ) as client:
+        yield client
+
+
+async def exported(client: RegistryClient, path: Path, height: int) -> AuditRequest:
+    head = (await client.head(height)).checkpoint
+    await export_chain(path, client.chain, client.blocks(1, height), head, lambda _height: None)
+    return AuditRequest(path, None, head, workers=0)
+
+
+async def first_batches(client: RegistryClient, from_height: int, up_to: int) -> list[AlertBatch]:
+    """The batches with alerts, until the node says that it has told all up to a height."""
+    found: list[AlertBatch] = []
+    async with asyncio.timeout(60):
+        async for batch in client.watch_alerts(from_height):
+            if batch.alerts:
+                found.append(batch)
+            if batch.height >= up_to:
+                break
+    return found
+
+
+@pytest.mark.parametrize("scope", ["sector", "factor-1"])
+async def test_a_nodes_report_is_the_auditors_byte_for_byte(
+    directory: Directory, tmp_path: Path, scope: str
+) -> None:
+    member_id = None if scope == "sector" else directory.member(scope).member_id
+    async with client_of(directory, "association") as client:
+        height = (await client.head()).header.height
+        request = ReportRequest(height, member_id)
+        heights: list[int] = []
+        told = await client.report(request, progress=heights.append)
+        audit = await exported(client, tmp_path / "chain.pbk", height)
+        again = await client.report(request, progress=heights.append)
+    genesis = (directory.folder / "genesis.json").read_bytes()
+    report, derived = audited_report(
+        AuditRequest(audit.file, genesis, audit.expected_head, workers=0), request
+    )
+    assert not report.findings
+    assert told == derived == again
+    assert heights == sorted(set(heights))
+    assert heights[-1] == height
+    assert (b'"DUPLICATE_RECEIVABLE": 1' in told) is (scope == "sector")
+
+
+async def test_a_factor_is_told_its_own_figures_and_no_others(directory: Directory) -> None:
+    async with client_of(directory, "factor-1") as client:
+        own = await client.report(ReportRequest(0, directory.member("factor-1").member_id))
+        assert b'"factors": []' in own
+        for scope in (None, directory.member("exporter-1").member_id):
+            with pytest.raises(CallRefused) as refused:
+                await client.report(ReportRequest(0, scope))
+            assert refused.value.code == "FORBIDDEN"
+
+
+async def test_a_report_beyond_the_chain_or_on_a_period_that_ends_before_it_begins_is_refused(
+    directory: Directory,
+) -> None:
+    async with client_of(directory, "association") as client:
+        height = (await client.head()).header.height
+        for request, code in (
+            (ReportRequest(1, None, from_height=2), "BAD_REQUEST"),
+            (ReportRequest(height, "lei:nobody"), "BAD_REQUEST"),
+            (ReportRequest(height + 1_000, None), "UNKNOWN_HEIGHT"),
+        ):
+            with pytest.raises(CallRefused) as refused:
+                await client.report(request)
+            assert refused.value.code == code
+
+
+async def test_an_attempt_is_told_to_its_parties_and_to_the_readers_of_all_with_its_receipt(
+    directory: Directory,
+) -> None:
+    async with client_of(directory, "association") as client:
+        height = (await client.head()).header.height
+        (batch,) = await first_batches(client, 1, height)
+        (alert,) = batch.alerts
+        assert (alert.kind, alert.detail) == ("duplicate_attempt", "DUPLICATE_RECEIVABLE")
+        (proven,) = (await client.wait_for_receipts([EntryId(alert.entry_id)])).values()
+        assert proven.receipt.height == batch.height
+        assert proven.receipt.results[alert.operation_index or 0].code == alert.detail
+        assert proven.receipt.results[0].collided_with == alert.reference
+    async with client_of(directory, "exporter-1") as client:
+        assert await first_batches(client, 1, height) == [batch]
+    async with client_of(directory, "factor-1") as client:
+        assert await first_batches(client, 1, height) == []
+
+
+async def test_who_watches_is_told_of_an_attempt_as_it_happens_and_can_go_on_later(
+    network: Network, directory: Directory
+) -> None:
+    author = Author(network.directory, "exporter-1", sequence=0)
+    async with client_of(directory, "association") as client:
+        height = (await client.head()).header.height
+        watching = asyncio.create_task(_next_batch(client, height + 1))
+        await asyncio.sleep(0.5)
+        attempt = author.registration(sequence=5_000)
+        with connect(author, "association") as other:
+            assert other.submit(attempt.raw) == ["OK"]
+        async with asyncio.timeout(60):
+            batch = await watching
+        assert batch.alerts[0].entry_id == attempt.entry_id
+        assert await first_batches(client, batch.height, batch.height) == [batch]
+        assert await first_batches(client, batch.height + 1, batch.height + 1) == []
+
+
+async def _next_batch(client: RegistryClient, from_height: int) -> AlertBatch:
+    async for batch in client.watch_alerts(from_height):
+        if batch.alerts:
+            return batch
+    raise AssertionError("the stream ended")
