@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from registry.covers import Cover
+from registry.covers import Cover, PolicyUse, with_covered
 from registry.entry import Mode
-from registry.errors import Code, EntryRefused, Reason
+from registry.errors import Code, EntryRefused, InvariantViolation, Reason, Reference
 from registry.member import MemberStatus
 from registry.operations import Operation
 from registry.operations.governance import Role
 from registry.operations.relationships import DeclareRelationship
 from registry.policy import RelatedPartyPolicy
-from registry.receivable import Phase, summarise
+from registry.receivable import Phase, check_invariants, summarise
+from registry.state import Namespace
 from tests.registry.assignment_examples import offer
 from tests.registry.collection_examples import (
     AFTER_DUE_MS,
@@ -909,3 +910,55 @@ def test_a_claim_on_a_pooled_part_needs_the_pools_factor(consortium: Consortium)
     assert consortium.code(claiming(receivable, cover, consenting=[FACTOR_1])) is Code.OK
     record = consortium.record(receivable)
     assert (record.amount_of(EXPORTER), record.amount_of(INSURER)) == (4_000, 6_000)
+
+
+# --- what a mistake of ours would break
+
+
+def test_who_belongs_to_no_group_is_related_to_nobody(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.change_member(EXPORTER, debtor_reference=None)
+    assert consortium.code(binding(receivable)) is Code.OK
+
+
+@pytest.mark.parametrize(
+    ("changes", "fact"),
+    [
+        ({"amount": 10_001}, "covers <= part"),
+        ({"insured": FACTOR_1}, "covers <= part"),
+        ({"amount": 0}, "covers are positive"),
+    ],
+)
+def test_a_record_with_a_wrong_cover_is_noticed(
+    consortium: Consortium, changes: dict[str, Any], fact: str
+) -> None:
+    receivable = consortium.registered()
+    cover = covered(consortium, receivable)
+    record = consortium.record(receivable)
+    check_invariants(record)
+    with pytest.raises(InvariantViolation, match=fact):
+        check_invariants(replace(record, covers=(replace(cover, **changes),)))
+
+
+def test_a_closed_record_with_a_cover_is_noticed(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    covered(consortium, receivable)
+    record = consortium.record(receivable)
+    with pytest.raises(InvariantViolation, match="only what is owed is covered"):
+        check_invariants(replace(record, phase=Phase.CANCELLED))
+
+
+@pytest.mark.parametrize(("covered_before", "gained"), [(0, -1), (4, 4), (7, 1)])
+def test_a_policy_beyond_its_limit_is_noticed(covered_before: int, gained: int) -> None:
+    use = PolicyUse(limit=10, covered=covered_before, claimed=3, place=Reference(bytes(32), 1, 0, 0))
+    with pytest.raises(InvariantViolation):
+        with_covered(use, gained)
+
+
+def test_a_cover_under_a_policy_that_nobody_stated_is_noticed(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    cover = covered(consortium, receivable)
+    state, record = consortium.working(), consortium.record(receivable)
+    forged = replace(record, covers=(replace(cover, policy=OTHER_POLICY),))
+    with pytest.raises(InvariantViolation, match="nobody stated"):
+        state.put(Namespace.RECEIVABLE, receivable, forged)
