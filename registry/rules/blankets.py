@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from .. import limits
+from ..accounts import without_pending
 from ..blankets import Blanket, blanket_over, running_blankets
 from ..errors import Code, RuleViolation
 from ..identifiers import blanket_id
@@ -96,6 +97,8 @@ def attached(judgement: Judgement, record: Receivable) -> Receivable:
         record,
         parts=(Part(blanket.assignee, record.face_amount, 0, blanket.with_recourse, record.place),),
         disposals=(Disposal(exporter, record.face_amount, blanket.place),),
+        # An account that waits on what arises from a contract was agreed without the factor.
+        collection=without_pending(record.collection),
         terms=with_terms(record.terms, terms, begins_anew=True),
     )
 

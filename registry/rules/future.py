@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from ..accounts import without_pending
 from ..errors import Code, Reason, RuleViolation
 from ..future import FutureTerms, served_first, split_liens
 from ..identifiers import receivable_id
@@ -108,7 +107,7 @@ def crystallise(judgement: Judgement, operation: Crystallise) -> bytes:
     judgement.store(left)
     if not arisen.liens and all(part.holder == record.exporter for part in arisen.parts):
         # Nobody was there first, so a blanket assignment covers it as it would any registration.
-        arisen = attached(judgement, replace(arisen, collection=without_pending(arisen.collection)))
+        arisen = attached(judgement, arisen)
     return judgement.store(arisen)
 
 

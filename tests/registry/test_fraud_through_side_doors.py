@@ -163,6 +163,13 @@ def test_nor_one_of_the_contract_when_a_blanket_takes_what_arises(consortium: Co
     assert waiting(consortium, future) is not None
 
 
+def test_it_waits_on_over_what_arises_and_stays_with_the_exporter(consortium: Consortium) -> None:
+    future = future_of(consortium)
+    consortium.do(account(future))
+    arisen = consortium.do(arising(future)).results[0].subject
+    assert waiting(consortium, arisen) == waiting(consortium, future) is not None
+
+
 def test_an_account_that_its_holders_agreed_waits_on_while_parts_move_between_them(
     consortium: Consortium,
 ) -> None:
