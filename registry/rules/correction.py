@@ -151,7 +151,10 @@ def _check_clerical(judgement: Judgement, record: Receivable, operation: Correct
         ),
         (moved and record.confirmation.kind in CONFIRMED, "the debtor has confirmed the due date"),
         (moved and judgement.time_ms // DAY_MS > record.due_date, "the due date has passed"),
-        (moved and new is None, "the due date is part of a fingerprint, which must be given anew"),
+        (
+            moved and (new is None or new.similar == record.fingerprints.similar),
+            "the due date is part of a fingerprint, which must be given anew",
+        ),
         (bool(dropped & attested), "a paper that was attested stays"),
         (new is not None and _gives_up_papers(record.fingerprints, new, attested), "a paper is given up"),
     )

@@ -202,6 +202,17 @@ def test_the_due_date_moves_with_its_fingerprint_and_within_the_tenor(consortium
     assert consortium.code(correction(consortium, receivable, due_date=day, fingerprints=new)) is Code.OK
 
 
+def test_the_due_date_does_not_move_away_from_its_fingerprint(consortium: Consortium) -> None:
+    receivable = consortium.registered("A", similar=None)
+    old = consortium.record(receivable).fingerprints
+    other = replace(old, invoice=fingerprints_of("B").invoice)
+    day = START_DAY + 95
+    moved = correction(consortium, receivable, due_date=day, fingerprints=other)
+    assert consortium.code(moved) is Code.NOT_CLERICAL
+    honest = fingerprints_of("B", due_date=day)
+    assert consortium.code(replace(moved, fingerprints=honest)) is Code.OK
+
+
 def test_a_confirmed_or_past_due_date_is_no_slip_of_the_pen(consortium: Consortium) -> None:
     confirmed, late = consortium.registered("A"), consortium.registered("B")
     consortium.do(confirmation(confirmed))
