@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from registry.fingerprints import Numbering
 from registry.identifiers import BadIdentifier, ReceivableId, parse_member_id, read_id, show_id
+from registry.limits import AMOUNT_MAX, QUANTITY_MAX
 
 from .errors import DirectoryError, InputError
 from .papers import DeliveryPaper, Papers
@@ -130,22 +131,43 @@ def _from_line(path: Path, number: int, line: str) -> FiledPapers:
         raw = json.loads(line)
         document = raw["document_sha256"]
         papers = Papers(
-            exporter=parse_member_id(raw["exporter"]),
-            debtor=str(raw["debtor"]),
-            invoice_number=str(raw["invoice_number"]),
-            issue_date=datetime.date.fromisoformat(raw["issue_date"]),
-            due_date=datetime.date.fromisoformat(raw["due_date"]),
-            amount=int(raw["amount_minor_units"]),
-            currency=str(raw["currency"]),
-            fiscal_number=raw["fiscal_number"],
-            document_sha256=None if document is None else bytes.fromhex(document),
+            exporter=parse_member_id(_text(raw["exporter"])),
+            debtor=_text(raw["debtor"]),
+            invoice_number=_text(raw["invoice_number"]),
+            issue_date=datetime.date.fromisoformat(_text(raw["issue_date"])),
+            due_date=datetime.date.fromisoformat(_text(raw["due_date"])),
+            amount=_integer(raw["amount_minor_units"], AMOUNT_MAX),
+            currency=_text(raw["currency"]),
+            fiscal_number=None if raw["fiscal_number"] is None else _text(raw["fiscal_number"]),
+            document_sha256=None if document is None else bytes.fromhex(_text(document)),
             deliveries=tuple(
-                DeliveryPaper(str(document), str(line), int(quantity), int(whole))
+                DeliveryPaper(
+                    _text(document),
+                    _text(line),
+                    _integer(quantity, QUANTITY_MAX),
+                    _integer(whole, QUANTITY_MAX),
+                )
                 for document, line, quantity, whole in raw["deliveries"]
             ),
-            numbering=Numbering[raw["numbering"].upper()],
+            numbering=Numbering[_text(raw["numbering"]).upper()],
             is_contract=raw.get("is_contract", False) is True,
         )
-        return FiledPapers(ReceivableId(read_id(raw["receivable"])), papers, bytes.fromhex(raw["salt"]))
-    except (ValueError, KeyError, TypeError, BadIdentifier) as error:
-        raise InputError(f"{path}, line {number}: not a line of a paper file: {error!r}") from error
+        return FiledPapers(
+            ReceivableId(read_id(_text(raw["receivable"]))), papers, bytes.fromhex(_text(raw["salt"]))
+        )
+    # The file may come from another member: whatever it holds, it ends here.
+    except (ValueError, KeyError, TypeError, RecursionError, BadIdentifier) as error:
+        raise InputError(f"{path}, line {number}: not a line of a paper file: {repr(error)[:200]}") from error
+
+
+def _text(raw: object) -> str:
+    if type(raw) is not str:
+        raise TypeError(f"{str(raw)[:40]} is not text")
+    return raw
+
+
+def _integer(raw: object, high: int) -> int:
+    """A whole number of JSON: no truth value, no fraction, nothing that its field cannot hold."""
+    if type(raw) is not int or not 0 <= raw <= high:
+        raise ValueError(f"{str(raw)[:40]} is not a whole number from 0 to {high}")
+    return raw

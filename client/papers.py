@@ -77,8 +77,8 @@ class Papers:
 
     def fingerprints(self, key: FingerprintKey) -> Fingerprints:
         """Everything a registration of these papers is known by. Raises InputError."""
-        reference = key.debtor(self.debtor)
         try:
+            reference = key.debtor(self.debtor)
             fiscal = None if self.fiscal_number is None else key.fiscal(self.fiscal_number)
             deliveries = [
                 Delivery(
@@ -86,6 +86,9 @@ class Papers:
                 )
                 for paper in self.deliveries
             ]
+            similar = key.similar(
+                self.exporter, reference, self.amount, self.currency, day_number(self.due_date)
+            )
         except ValueError as error:
             raise InputError(f"a number on the papers: {error}") from error
         return Fingerprints(
@@ -93,9 +96,7 @@ class Papers:
             invoice=self.invoice_fingerprint(key),
             fiscal=fiscal,
             document=None if self.document_sha256 is None else key.document(self.document_sha256),
-            similar=key.similar(
-                self.exporter, reference, self.amount, self.currency, day_number(self.due_date)
-            ),
+            similar=similar,
             deliveries=tuple(sorted(deliveries, key=lambda delivery: delivery.fingerprint)),
         )
 

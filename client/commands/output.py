@@ -69,6 +69,11 @@ def print_json(document: object) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
+def _plain() -> Console:
+    """Cells are shown as they are: with markup, `[...]` in another's case number could hide what stands behind it."""
+    return Console(markup=False, emoji=False)
+
+
 def print_facts(title: str, facts: Mapping[str, str]) -> None:
     """A two-column table of what is known about one thing."""
     table = Table(title=title, title_justify="left", show_header=False)
@@ -76,7 +81,7 @@ def print_facts(title: str, facts: Mapping[str, str]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, value)
-    Console().print(table)
+    _plain().print(table)
 
 
 def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -85,7 +90,7 @@ def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    _plain().print(table)
 
 
 def place_document(place: Reference | None) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ import msgpack
 import nacl.bindings
 import pytest
 
+from client.commands import output
 from client.draft_file import (
     DRAFT_BYTES_MAX,
     MAGIC,
@@ -322,3 +323,13 @@ def test_a_large_entry_is_summed_by_type_members_and_currency() -> None:
         decode_body(draft_body(CHAIN_ID, EXPORTER, 1, 1, tuple(operations), Mode.INDEPENDENT)).mode
         is Mode.INDEPENDENT
     )
+
+
+def test_what_another_party_wrote_cannot_hide_a_part_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    hidden = "[link=http://x]2027-74-1[/link] :smile: [/]"
+    output.print_facts("[bold]case[/bold]", {"case": hidden, "fields": "[debtor x; amount 5]"})
+    output.print_rows("rows", ("[a]",), [(hidden,)])
+    told = capsys.readouterr().out
+    assert told.count(hidden) == 2
+    for words in ("[bold]case[/bold]", "[debtor x; amount 5]", "[a]"):
+        assert words in told
