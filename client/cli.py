@@ -32,6 +32,7 @@ from .commands import (
     importing,
     members,
     output,
+    pool,
     portfolio,
     queries,
     reporting,
@@ -74,6 +75,7 @@ def _options(
 app.add_typer(members.keys_app, name="keys")
 app.add_typer(governance.govern_app, name="govern")
 app.add_typer(cover.cover_app, name="cover")
+app.add_typer(pool.pool_app, name="pool")
 app.add_typer(draft.draft_app, name="draft")
 app.command(
     epilog=f"Example: pledgebook enrol buyer-1 {_NET} --member-id lei:529900T8BM49AURSDO55 --role debtor"

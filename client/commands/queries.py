@@ -87,7 +87,7 @@ def receivable(
         if as_json:
             output.print_json({**record_document(proven.record), "proof": proof_document(proven.head)})
         else:
-            print_record(proven.record, names, _proof_line(proven.head))
+            print_record(proven.record, names, proof_line(proven.head))
 
     in_session(Options(network, acting, node, timeout_s, as_json, "receivable", age_s_max=age_s_max), work)
 
@@ -157,7 +157,7 @@ def _show_status(proven: ProvenStatus, *, as_json: bool) -> None:
             }
         )
         return
-    proof = _proof_line(proven.head)
+    proof = proof_line(proven.head)
     if summary is None:
         output.print_facts(
             "Not registered", {"status": "unknown: nothing stands under this key", "proof": proof}
@@ -230,7 +230,7 @@ def _summary_lines(summary: StatusSummary) -> dict[str, str]:
     }
 
 
-def _proof_line(head: Head) -> str:
+def proof_line(head: Head) -> str:
     word = "verified" if head.is_verified else "NOT VERIFIED"
     return (
         f"{word} at height {head.header.height}, block {head.block_hash.hex()[:16]}, {_time_of(head)}, "

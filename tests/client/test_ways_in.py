@@ -18,12 +18,6 @@ RULEBOOK = REPOSITORY / "docs" / "rulebook.md"
 # Operations whose commands and pages are still being written: to be emptied, and then to go.
 PENDING = {
     "ChangeValidators",
-    "CreatePool",
-    "AddToPool",
-    "RemoveFromPool",
-    "SubstituteInPool",
-    "DrawPool",
-    "RepayPool",
 } - COMMANDS.keys()
 NAMES = [kind.name for kind in OPERATION_TYPES if kind.name not in PENDING]
 _ROW = re.compile(
