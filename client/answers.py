@@ -40,6 +40,15 @@ class CertifiedHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidatorChange:
+    """A certified header that announces other validators, and the bytes of their set."""
+
+    header: bytes
+    certificate: bytes
+    validators: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PresentValue:
     """A value of the state: its public part, the digest of its private part, and where it hangs."""
 

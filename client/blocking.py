@@ -24,7 +24,7 @@ from .hand_in import Admission
 from .registry_client import PURPOSE, RegistryClient
 from .submission import Draft, EntryTurnedAway, Submitter
 from .trust import Checkpoint
-from .verify import AGE_MS_MAX, Head, ProvenMember, ProvenReceipt, ProvenRecord, ProvenStatus
+from .verify import AGE_MS_MAX, Head, ProvenMember, ProvenNodes, ProvenReceipt, ProvenRecord, ProvenStatus
 
 T = TypeVar("T")
 
@@ -106,6 +106,9 @@ class BlockingClient:
 
     def member(self, member_id: str) -> ProvenMember:
         return self._run(self.client.member(member_id))
+
+    def nodes(self) -> ProvenNodes:
+        return self._run(self.client.nodes())
 
     def head(self, height: int = 0) -> Head:
         return self._run(self.client.head(height))

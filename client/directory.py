@@ -76,6 +76,11 @@ class Directory:
     def head_path(self) -> Path:
         return self.folder / "trusted-head.txt"
 
+    @property
+    def validators_path(self) -> Path:
+        """Which validators were shown to us, change by change (`trust.read_known_sets`)."""
+        return self.folder / "trusted-validators.bin"
+
     def papers_path(self, member: MemberFiles) -> Path:
         return self.folder / "papers" / f"{member.name}.jsonl"
 

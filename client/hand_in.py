@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from registry.genesis import Genesis
+from consensus.validators import ValidatorSet
 from registry.identifiers import EntryId
 
 from .node_circle import OVERLOADED, RETRY_PAUSE_S
@@ -33,9 +33,9 @@ class Admission:
         return self.code == "OK"
 
 
-def nodes_with_an_honest_one(genesis: Genesis) -> int:
+def nodes_with_an_honest_one(validators: ValidatorSet) -> int:
     """So many validators cannot all be faulty: f + 1 of 3f + 1 when their powers are equal."""
-    powers = sorted(node.power for node in genesis.validators())
+    powers = sorted(validator.power for validator in validators.validators)
     faulty_max = (sum(powers) - 1) // 3
     held = 0
     for count, power in enumerate(powers, start=1):

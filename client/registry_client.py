@@ -28,6 +28,7 @@ from registry.entry import decode_entry
 from registry.errors import ProofInvalid
 from registry.genesis import Genesis
 from registry.identifiers import EntryId
+from registry.limits import HEIGHT_MAX
 from registry.supervision.fold import ReportRequest
 
 from . import wire
@@ -39,11 +40,13 @@ from .node_circle import OVERLOADED, PASSING, RETRY_PAUSE_S, FalseAnswer, NodeCi
 from .supervision_calls import check_report, fetch_report, watched_alerts
 from .trust import Checkpoint
 from .unverified import UncheckedChain, receipt_entry_id
+from .validator_sets import KnownSet
 from .verify import (
     AGE_MS_MAX,
     AnswerChecks,
     Head,
     ProvenMember,
+    ProvenNodes,
     ProvenPool,
     ProvenReceipt,
     ProvenRecord,
@@ -73,6 +76,7 @@ class RegistryClient:
         *,
         chain: TrustedChain | None = None,
         checkpoint: Checkpoint | None = None,
+        known_sets: Sequence[KnownSet] = (),
         verify: bool = True,
         age_ms_max: int | None = AGE_MS_MAX,
         timeout_s: float = 15.0,
@@ -88,7 +92,9 @@ class RegistryClient:
         Raises DirectoryError when a node is not in the genesis document.
         """
         self.genesis = genesis
-        self.chain = chain or TrustedChain(genesis, checkpoint=checkpoint, age_ms_max=age_ms_max)
+        self.chain = chain or TrustedChain(
+            genesis, checkpoint=checkpoint, age_ms_max=age_ms_max, known_sets=known_sets
+        )
         self.is_verifying = verify
         self._checks: AnswerChecks = self.chain if verify else UncheckedChain()
         self.timeout_s = timeout_s
@@ -208,7 +214,9 @@ class RegistryClient:
     ) -> None:
         missing = [entry_id for entry_id in asked if entry_id not in found]
         request = registry_pb2.WaitForReceiptRequest(
-            entry_ids=missing, timeout_ms=min(WAIT_MS_MAX, max(0, int((left_s - 0.2) * 1_000)))
+            entry_ids=missing,
+            timeout_ms=min(WAIT_MS_MAX, max(0, int((left_s - 0.2) * 1_000))),
+            trusted_height=self._trusted_height(),
         )
         call = connection.registry.WaitForReceipt(request, timeout=left_s, metadata=connection.metadata())
         async for batch in call:
@@ -218,6 +226,7 @@ class RegistryClient:
 
     def _check_batch(self, asked: set[EntryId], batch: registry_pb2.ReceiptBatch) -> list[ProvenReceipt]:
         checks = self._checks
+        checks.learn_changes(wire.validator_changes(batch.validator_changes))
         head = checks.verify_head(batch.head.header, batch.head.certificate)
         proven = []
         for message in batch.receipts:
@@ -241,7 +250,7 @@ class RegistryClient:
         deadline = self._deadline(timeout_s)
         loop = asyncio.get_running_loop()
         by_id = {decode_entry(raw).entry_id: raw for raw in entries}
-        enough = nodes_with_an_honest_one(self.genesis)
+        enough = nodes_with_an_honest_one(self.chain.sets.at(HEIGHT_MAX).validators)
         entries_open = OpenEntries(by_id, self.node_ids, enough, self._resubmit_after_s, loop.time())
         while waiting := entries_open.waiting:
             now = loop.time()
@@ -345,23 +354,21 @@ class RegistryClient:
 
     async def member(self, member_id: str) -> ProvenMember:
         """A member's record and its anti-replay window."""
-        request = registry_pb2.GetMemberRequest(member_id=member_id)
+        request = registry_pb2.GetMemberRequest(member_id=member_id, trusted_height=self._trusted_height())
 
         async def attempt(connection: Connection, left_s: float) -> ProvenMember:
             response = await connection.registry.GetMember(
                 request, timeout=left_s, metadata=connection.metadata()
             )
             with self._nodes.suspecting(connection, response):
-                checks, head = self._accept(response.head, ())
+                checks, head = self._accept(response.head, response.validator_changes)
                 return checks.check_member(head, member_id, wire.member_answer(response))
 
         return await self._nodes.ask(attempt, self._deadline(None))
 
     async def head(self, height: int = 0) -> Head:
         """A certified header; 0 for the newest."""
-        request = ledger_pb2.GetHeaderRequest(
-            height=height, trusted_height=0 if height else self._trusted_height()
-        )
+        request = ledger_pb2.GetHeaderRequest(height=height, trusted_height=self._trusted_height())
 
         async def attempt(connection: Connection, left_s: float) -> Head:
             response = await connection.ledger.GetHeader(
@@ -370,12 +377,25 @@ class RegistryClient:
             with self._nodes.suspecting(connection, response):
                 if height == 0:
                     return self._accept(response.head, response.validator_changes)[1]
-                if self.is_verifying:
-                    wire.check_no_validator_changes(response.validator_changes)
+                self._checks.learn_changes(wire.validator_changes(response.validator_changes))
                 head = self._checks.verify_head(response.head.header, response.head.certificate)
                 if head.header.height != height:
                     raise ProofInvalid(f"height {height} was asked for, {head.header.height} was answered")
                 return head
+
+        return await self._nodes.ask(attempt, self._deadline(None))
+
+    async def nodes(self) -> ProvenNodes:
+        """The latest decision on who the nodes are and who votes."""
+        request = registry_pb2.GetNodesRequest(trusted_height=self._trusted_height())
+
+        async def attempt(connection: Connection, left_s: float) -> ProvenNodes:
+            response = await connection.registry.GetNodes(
+                request, timeout=left_s, metadata=connection.metadata()
+            )
+            with self._nodes.suspecting(connection, response):
+                checks, head = self._accept(response.head, response.validator_changes)
+                return checks.check_nodes(head, wire.nodes_answer(response))
 
         return await self._nodes.ask(attempt, self._deadline(None))
 
@@ -465,15 +485,14 @@ class RegistryClient:
     # -- Common ------------------------------------------------------------------------------------------------------
 
     def _accept(
-        self, head: ledger_pb2.CertifiedHeader, changes: Sequence[ledger_pb2.CertifiedHeader]
+        self, head: ledger_pb2.CertifiedHeader, changes: Sequence[ledger_pb2.ValidatorChange]
     ) -> tuple[AnswerChecks, Head]:
-        if self.is_verifying:
-            wire.check_no_validator_changes(changes)
+        self._checks.learn_changes(wire.validator_changes(changes))
         return self._checks, self._checks.accept_head(head.header, head.certificate, self._clock())
 
     def _trusted_height(self) -> int:
-        highest = self.chain.highest
-        return 0 if highest is None else highest.height
+        """The height whose validators we know, and after which changes have to be shown to us."""
+        return self.chain.sets.newest_from
 
     def _deadline(self, timeout_s: float | None) -> float:
         return asyncio.get_running_loop().time() + (self.timeout_s if timeout_s is None else timeout_s)

@@ -1,7 +1,9 @@
-"""What a client begins with: a genesis document, and the highest block it has seen, kept from one run to the next.
+"""What a client begins with: a genesis document, the highest block it has seen and the validators it has been shown, kept from one
+run to the next.
 
 A checkpoint is `HEIGHT:HASH`, the hash in hexadecimal. It may also come from elsewhere (a regulator, another member):
 a client that begins with it refuses everything older, and any other block of that height.
+The file of validators is trusted like the genesis document beside it: it saves the next run the way over every change.
 """
 
 from __future__ import annotations
@@ -10,13 +12,22 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.codec import Blob, Items, Struct, Uint, pack, read
+from registry.errors import MalformedEntry
 from registry.genesis import Genesis, parse_genesis
 from registry.limits import GENESIS_BYTES_MAX, HEIGHT_MAX
+from registry.nodes import VOTERS_BYTES_MAX
 
 from .errors import DirectoryError, InputError
+from .validator_sets import VALIDATOR_CHANGES_MAX, KnownSet
 
 CHECKPOINT_CHARS_MAX = 128
 _HASH_BYTES = 32
+_KNOWN_SETS = Items(
+    Struct(KnownSet, {"from_height": Uint(HEIGHT_MAX, 1), "voters": Blob(VOTERS_BYTES_MAX)}),
+    VALIDATOR_CHANGES_MAX,
+)
+_KNOWN_SETS_BYTES_MAX = VALIDATOR_CHANGES_MAX * (VOTERS_BYTES_MAX + 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +83,35 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
     A crash leaves the old one or the new one: forgetting a little of what was seen is harmless, half a line would not be.
     """
+    _replace(path, f"{checkpoint}\n".encode("ascii"))
+
+
+def read_known_sets(path: Path) -> tuple[KnownSet, ...]:
+    """The validators kept in `path`; none when there is no file yet. Raises DirectoryError, InputError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_KNOWN_SETS_BYTES_MAX + 1)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise DirectoryError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return read(_KNOWN_SETS, content, _KNOWN_SETS_BYTES_MAX, "validators")
+    except MalformedEntry as error:
+        raise InputError(
+            f"{path} is damaged: {error.message}; without it the nodes are asked again"
+        ) from error
+
+
+def write_known_sets(path: Path, known: tuple[KnownSet, ...]) -> None:
+    """Replace the validators kept in `path`. Raises DirectoryError."""
+    _replace(path, pack(_KNOWN_SETS.encode(known[-VALIDATOR_CHANGES_MAX:], "validators")))
+
+
+def _replace(path: Path, content: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(f"{checkpoint}\n", encoding="ascii")
+        temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
         raise DirectoryError(f"cannot write {path}: {error.strerror}") from error

@@ -12,14 +12,32 @@ from registry.codec import unpack
 from registry.errors import MalformedEntry, ProofInvalid
 from registry.identifiers import EntryId
 from registry.member import MEMBER
+from registry.nodes import NODE_SET
 from registry.pools import POOL
 from registry.receipt import decode_receipt
 from registry.receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY
 from registry.sequence_window import SEQUENCE_WINDOW, SequenceWindow
 from registry.state import EMPTY_PRIVATE_DIGEST, STORED_VALUE_BYTES_MAX
 
-from .answers import MemberAnswer, PoolAnswer, ReceiptAnswer, ReceivableAnswer, ReceivableKey, StatusAnswer
-from .verify import Head, ProvenMember, ProvenPool, ProvenReceipt, ProvenRecord, ProvenStatus
+from .answers import (
+    MemberAnswer,
+    PoolAnswer,
+    PresentValue,
+    ReceiptAnswer,
+    ReceivableAnswer,
+    ReceivableKey,
+    StatusAnswer,
+    ValidatorChange,
+)
+from .verify import (
+    Head,
+    ProvenMember,
+    ProvenNodes,
+    ProvenPool,
+    ProvenReceipt,
+    ProvenRecord,
+    ProvenStatus,
+)
 
 
 def receipt_entry_id(answer: ReceiptAnswer) -> EntryId:
@@ -39,6 +57,12 @@ class UncheckedChain:
     def verify_head(self, header_bytes: bytes, certificate_bytes: bytes) -> Head:
         header = decode_header(header_bytes)
         return Head(header, block_hash_of(header_bytes), header_bytes, certificate_bytes, is_verified=False)
+
+    def learn_changes(self, changes: Sequence[ValidatorChange]) -> None:
+        """Nothing is checked with them."""
+
+    def check_nodes(self, head: Head, answer: PresentValue) -> ProvenNodes:
+        return ProvenNodes(head, NODE_SET.decode(unpack(answer.public, STORED_VALUE_BYTES_MAX), "nodes"))
 
     def check_receipt(self, head: Head, entry_id: EntryId, answer: ReceiptAnswer) -> ProvenReceipt:
         return ProvenReceipt(head, decode_receipt(answer.receipt), answer.receipt, answer.path)

@@ -2,8 +2,9 @@
 
 `TrustedChain` begins with a genesis document, optionally with a checkpoint that was obtained elsewhere. The rules:
 
- * A header is believed when it is of this chain, was made by the validators of the genesis document, and a quorum of them
-   has certified it. (A change of the validators is not an operation of this version; a header of others is refused.)
+ * A header is believed when it is of this chain, and a quorum of the validators of its height has certified it. Those are the
+   genesis document's, until a certified header announces others: then these, once their bytes are shown and have the hash
+   that was announced (`learn_changes`). A header of validators that nobody has announced to us is refused.
  * State is read at the newest header only: one that is older than what was seen before is refused (`HeadTooOld`), as is one
    older than `age_ms_max`. Receipts may come from any height: what they prove does not change.
  * Two certified headers of one height prove that validators cheated; both are kept (`Fork`).
@@ -26,7 +27,6 @@ from typing import Any, Final, Protocol
 
 from consensus.certificate import Certificate, verify_certificate
 from consensus.errors import ConsensusError
-from consensus.validators import NodeId, Validator, ValidatorSet
 from registry.block import RULES_VERSION, Header, block_hash_of, decode_header
 from registry.codec import Shape, unpack
 from registry.errors import BadSignature, MalformedEntry, ProofInvalid, Reference
@@ -35,6 +35,7 @@ from registry.identifiers import EntryId
 from registry.member import MEMBER, Member
 from registry.merkle.log import verify_inclusion as verify_log_inclusion
 from registry.merkle.map import decode_absence, decode_inclusion, verify_absence, verify_inclusion
+from registry.nodes import NODE_SET, NodeSet
 from registry.pools import POOL, Pool
 from registry.receipt import Receipt, decode_receipt
 from registry.receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY, Receivable, StatusSummary, summarise
@@ -42,6 +43,7 @@ from registry.sequence_window import SEQUENCE_WINDOW, SequenceWindow
 from registry.signing import verify
 from registry.state import (
     EMPTY_PRIVATE_DIGEST,
+    SINGLETON,
     STORED_VALUE_BYTES_MAX,
     Namespace,
     committed_hash,
@@ -61,9 +63,11 @@ from .answers import (
     ReceivableAnswer,
     ReceivableKey,
     StatusAnswer,
+    ValidatorChange,
     answer_bytes,
 )
 from .trust import Checkpoint
+from .validator_sets import VALIDATOR_CHANGES_MAX, KnownSet, ValidatorSets
 
 # A wide batch of receipts touches a few hundred blocks; a header with its certificate takes about 1 KiB.
 HEADS_REMEMBERED_MAX: Final = 2_048
@@ -144,6 +148,14 @@ class ProvenMember:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenNodes:
+    """The latest decision on who the nodes are, as of `head`; in force at most two blocks later."""
+
+    head: Head
+    nodes: NodeSet
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenReceipt:
     """A receipt that hangs in the certified header, with its evidence."""
 
@@ -162,6 +174,8 @@ class AnswerChecks(Protocol):
 
     def verify_head(self, header_bytes: bytes, certificate_bytes: bytes) -> Head: ...
 
+    def learn_changes(self, changes: Sequence[ValidatorChange]) -> None: ...
+
     def check_receipt(self, head: Head, entry_id: EntryId, answer: ReceiptAnswer) -> ProvenReceipt: ...
 
     def check_statuses(
@@ -174,25 +188,27 @@ class AnswerChecks(Protocol):
 
     def check_member(self, head: Head, member_id: str, answer: MemberAnswer) -> ProvenMember: ...
 
+    def check_nodes(self, head: Head, answer: PresentValue) -> ProvenNodes: ...
+
 
 class TrustedChain:
     """What one client believes of one chain. Not thread-safe: one owner."""
 
     def __init__(
-        self, genesis: Genesis, *, checkpoint: Checkpoint | None = None, age_ms_max: int | None = AGE_MS_MAX
+        self,
+        genesis: Genesis,
+        *,
+        checkpoint: Checkpoint | None = None,
+        age_ms_max: int | None = AGE_MS_MAX,
+        known_sets: Sequence[KnownSet] = (),
     ) -> None:
-        """`age_ms_max`: how old the state of an answer may be; None accepts any age, which has to be said."""
+        """`age_ms_max`: how old the state of an answer may be; None accepts any age, which has to be said. `known_sets`: the
+        validators that an earlier run has learnt (`sets.learnt`). Raises ProofInvalid when these are damaged."""
         self.genesis = genesis
         self.forks: list[Fork] = []
         self._checkpoint = checkpoint
         self._age_ms_max = age_ms_max
-        self._validators_hash = genesis.validators_hash()
-        self._validators = ValidatorSet(
-            tuple(
-                Validator(NodeId(node.node_id), node.consensus_key, node.power)
-                for node in genesis.validators()
-            )
-        )
+        self.sets = ValidatorSets(genesis, known_sets)
         self._verified: OrderedDict[tuple[bytes, bytes], Head] = OrderedDict()
         self._by_height: OrderedDict[int, Head] = OrderedDict()
         self._newest: Head | None = None
@@ -201,6 +217,22 @@ class TrustedChain:
     def highest(self) -> Checkpoint | None:
         """The newest block that was seen, in this run or before it."""
         return self._checkpoint if self._newest is None else self._newest.checkpoint
+
+    # -- Validators -------------------------------------------------------------------------------------------------
+
+    def learn_changes(self, changes: Sequence[ValidatorChange]) -> None:
+        """Follow the validators from those that are known over certified changes, the oldest first. Raises ProofInvalid."""
+        if len(changes) > VALIDATOR_CHANGES_MAX:
+            raise ProofInvalid(
+                f"{len(changes)} changes at once, at most {VALIDATOR_CHANGES_MAX} are followed"
+            )
+        for change in changes:
+            with _keeping(change):
+                # The checks of any header: so the set before the change has certified it.
+                header = self._verify(change.header, change.certificate).header
+                if header.next_validators_hash == header.validators_hash:
+                    raise ProofInvalid("the header announces no other validators", height=header.height)
+                self.sets.learn(header.height + 1, change.validators, header.next_validators_hash)
 
     # -- Headers ----------------------------------------------------------------------------------------------------
 
@@ -245,9 +277,11 @@ class TrustedChain:
             ("chain_id", header.chain_id, self.genesis.chain_id),
             ("rules_version", header.rules_version, RULES_VERSION),
             ("history_size", header.history_size, header.height - 1),
-            ("validators_hash", header.validators_hash, self._validators_hash),
-            ("next_validators_hash", header.next_validators_hash, self._validators_hash),
+            ("validators_hash", header.validators_hash, self.sets.at(header.height).hash),
         )
+        following = self.sets.beginning_at(header.height + 1)
+        if following is not None:
+            facts += (("next_validators_hash", header.next_validators_hash, following.hash),)
         for field, stated, expected in facts:
             if stated != expected:
                 raise ProofInvalid(
@@ -264,7 +298,8 @@ class TrustedChain:
                     block_hash=certificate.block_hash.hex(),
                     expected=block_hash.hex(),
                 )
-            verify_certificate(certificate, self._validators, self.genesis.chain_id, verify)
+            validators = self.sets.at(header.height).validators
+            verify_certificate(certificate, validators, self.genesis.chain_id, verify)
         except (ConsensusError, BadSignature) as error:
             raise ProofInvalid(
                 f"the certificate does not hold: {error.message}", height=header.height
@@ -408,6 +443,19 @@ class TrustedChain:
                 head, Namespace.WINDOW, identifier, answer.window, answer.window_absent, SEQUENCE_WINDOW
             )
             return ProvenMember(head, member, window or SequenceWindow.empty())
+
+    def check_nodes(self, head: Head, answer: PresentValue) -> ProvenNodes:
+        """Who the nodes are by the latest decision, which must agree with what the header says. Raises ProofInvalid."""
+        with _keeping(answer):
+            nodes: NodeSet = _check_public(head, Namespace.VALIDATORS, SINGLETON, answer, NODE_SET)
+            header = head.header
+            stated = {
+                header.height: header.validators_hash,
+                header.height + 1: header.next_validators_hash,
+            }.get(max(nodes.from_height, header.height))
+            if stated is not None and nodes.validators_hash() != stated:
+                raise ProofInvalid("the nodes are not those whose validators the header names")
+            return ProvenNodes(head, nodes)
 
 
 def _place_of(key: ReceivableKey) -> tuple[Namespace, bytes]:

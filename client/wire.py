@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pledgebook.v1 import ledger_pb2, registry_pb2
-from registry.errors import ProofInvalid, Reference
+from registry.errors import Reference
 
 from .answers import (
     AbsentValue,
@@ -23,6 +23,7 @@ from .answers import (
     ReceivableAnswer,
     ReceivableKey,
     StatusAnswer,
+    ValidatorChange,
 )
 
 
@@ -36,12 +37,14 @@ def key_message(key: ReceivableKey) -> registry_pb2.ReceivableKey:
             )
 
 
-def check_no_validator_changes(changes: Sequence[ledger_pb2.CertifiedHeader]) -> None:
-    """Raises ProofInvalid: a change of the validators is no operation of this version, so a chain of changes proves nothing."""
-    if changes:
-        raise ProofInvalid(
-            f"the answer claims {len(changes)} changes of the validators; this version has none"
-        )
+def validator_changes(messages: Sequence[ledger_pb2.ValidatorChange]) -> tuple[ValidatorChange, ...]:
+    return tuple(
+        ValidatorChange(each.head.header, each.head.certificate, each.validators) for each in messages
+    )
+
+
+def nodes_answer(message: registry_pb2.GetNodesResponse) -> PresentValue:
+    return _present(message.nodes)
 
 
 def status_answer(message: registry_pb2.StatusAnswer) -> StatusAnswer:

@@ -35,7 +35,8 @@ from ..keys import passphrase_from_environment
 from ..paper_file import append_papers, find_all_papers
 from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
-from ..trust import Checkpoint, read_checkpoint, write_checkpoint
+from ..trust import Checkpoint, read_checkpoint, read_known_sets, write_checkpoint, write_known_sets
+from ..validator_sets import KnownSet
 from ..verify import ProvenReceipt, ProvenStatus
 from ..wallet import Wallet, vouchings_of
 from . import output
@@ -194,6 +195,7 @@ def in_session(options: Options, work: Callable[[Session], Awaitable[T]]) -> T:
             _addresses(directory, options.node),
             Identity(wallet.member, wallet.keys[0]),
             checkpoint=checkpoint,
+            known_sets=read_known_sets(directory.validators_path),
             age_ms_max=int(options.age_s_max * 1_000) or None,
             timeout_s=options.timeout_s,
         ) as client:
@@ -210,6 +212,7 @@ def in_session(options: Options, work: Callable[[Session], Awaitable[T]]) -> T:
                 return await work(session)
             finally:
                 _keep_head(directory, client.chain.highest)
+                _keep_sets(directory, client.chain.sets.learnt())
                 keep_evidence(directory.folder / "evidence", client)
 
     return asyncio.run(run())
@@ -282,6 +285,12 @@ def _addresses(directory: Directory, first: str | None) -> dict[str, str]:
     if first is not None:
         names.sort(key=lambda name: name != directory.node(first).node_id)
     return {name: directory.nodes[name].api for name in names}
+
+
+def _keep_sets(directory: Directory, learnt: tuple[KnownSet, ...]) -> None:
+    """Remember the validators that were shown to us. One of two commands at once may win: the other's is learnt again."""
+    if len(learnt) > len(read_known_sets(directory.validators_path)):
+        write_known_sets(directory.validators_path, learnt)
 
 
 def _keep_head(directory: Directory, seen: Checkpoint | None) -> None:

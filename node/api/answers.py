@@ -9,7 +9,6 @@ Leaves to others: who may ask (`access`, the services), and opening the snapshot
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from node.api.preflight import Preflight
 from node.ports import SnapshotPort
@@ -22,13 +21,16 @@ from registry.fingerprints import FINGERPRINT_BYTES, FingerprintKind
 from registry.identifiers import ID_BYTES
 from registry.merkle.log import LeafTree
 from registry.merkle.map import InclusionProof, encode_absence, encode_inclusion, prove
+from registry.nodes import encode_voters, voters
 from registry.operations.fields import MEMBER_ID
 from registry.receipt import Result
 from registry.receivable import REFERENCE
 from registry.state import (
     EMPTY_PRIVATE_DIGEST,
+    SINGLETON,
     STORED_VALUE_BYTES_MAX,
     Namespace,
+    WorkingState,
     private_digest,
     split_stored,
     state_key,
@@ -65,36 +67,27 @@ def head_of(snapshot: SnapshotPort) -> ledger_pb2.CertifiedHeader:
 
 def validator_changes(
     snapshot: SnapshotPort, trusted_height: int, height: int
-) -> list[ledger_pb2.CertifiedHeader]:
-    """One certified header per change of the validator set between the two heights, oldest first.
+) -> list[ledger_pb2.ValidatorChange]:
+    """Every change of the validators after those of the trusted height, up to those of `height`, oldest first.
 
-    Empty when the set at `height` is the one that the trusted height names: no link is then needed. A trusted height of 0
-    is the genesis, whose set is that of the first block.
+    A trusted height of 0 is the genesis, whose set is that of the first block.
     """
-    trusted, head = snapshot.header(max(trusted_height, 1)), snapshot.header(height)
-    if trusted is None or head is None:
-        return []
-    current, following = _validators_of(trusted)
-    if (following if trusted_height else current) == _validators_of(head)[0]:
-        return []
-    changes: list[ledger_pb2.CertifiedHeader] = []
-    for changing in range(max(trusted_height, 1), height):
-        current, following = _validators_of(certified_header(snapshot, changing).header)
-        if current == following:
-            continue
-        changes.append(certified_header(snapshot, changing))
-        if len(changes) > VALIDATOR_CHANGES_MAX:
-            raise CallRefused(
-                CallCode.BAD_REQUEST,
-                f"more than {VALIDATOR_CHANGES_MAX} changes of the validators since height {trusted_height}",
-            )
+    changes: list[ledger_pb2.ValidatorChange] = []
+    # Walked back from the newest decision, so that a caller who knows it, as nearly all do, costs one look-up.
+    for nodes in WorkingState(snapshot).node_changes(max(trusted_height, 1)):
+        if nodes.from_height > height:
+            break
+        head = certified_header(snapshot, nodes.from_height - 1)
+        header = decode_header(head.header)
+        if header.next_validators_hash == header.validators_hash:
+            continue  # other nodes, certificates or members, and the same validators
+        changes.append(ledger_pb2.ValidatorChange(head=head, validators=encode_voters(voters(nodes.nodes))))
+    if len(changes) > VALIDATOR_CHANGES_MAX:
+        raise CallRefused(
+            CallCode.BAD_REQUEST,
+            f"more than {VALIDATOR_CHANGES_MAX} changes of the validators since height {trusted_height}",
+        )
     return changes
-
-
-@lru_cache(maxsize=256)
-def _validators_of(header_bytes: bytes) -> tuple[bytes, bytes]:
-    header = decode_header(header_bytes)
-    return header.validators_hash, header.next_validators_hash
 
 
 def status_answers(
@@ -168,9 +161,26 @@ def receivable_behind(fingerprint_value: bytes) -> bytes:
     return REFERENCE.decode(unpack(fingerprint_value, STORED_VALUE_BYTES_MAX), "reference").subject
 
 
-def member_answer(snapshot: SnapshotPort, member_id: str) -> registry_pb2.GetMemberResponse:
+def nodes_answer(snapshot: SnapshotPort, trusted_height: int) -> registry_pb2.GetNodesResponse:
+    """The latest decision on who the nodes are, with its proof."""
+    found = look_up(snapshot, Namespace.VALIDATORS, SINGLETON)
+    if isinstance(found, registry_pb2.AbsentValue):
+        raise StoreCorrupt("the state has no nodes")
+    return registry_pb2.GetNodesResponse(
+        head=head_of(snapshot),
+        nodes=found,
+        validator_changes=validator_changes(snapshot, trusted_height, snapshot.height),
+    )
+
+
+def member_answer(
+    snapshot: SnapshotPort, member_id: str, trusted_height: int
+) -> registry_pb2.GetMemberResponse:
     """A member's record and its anti-replay window, each with its proof."""
-    answer = registry_pb2.GetMemberResponse(head=head_of(snapshot))
+    answer = registry_pb2.GetMemberResponse(
+        head=head_of(snapshot),
+        validator_changes=validator_changes(snapshot, trusted_height, snapshot.height),
+    )
     for namespace, present, absent in (
         (Namespace.MEMBER, answer.member, answer.member_absent),
         (Namespace.WINDOW, answer.window, answer.window_absent),
@@ -190,6 +200,7 @@ class BlockReceipts:
         receipts = snapshot.receipts(height)
         if receipts is None:
             raise StoreCorrupt(f"the receipts of height {height} are missing", height=height)
+        self.height = height
         self._receipts = receipts
         self._tree = LeafTree(receipts)
         self._head = certified_header(snapshot, height)
@@ -197,13 +208,15 @@ class BlockReceipts:
     def __len__(self) -> int:
         return len(self._receipts)
 
-    def batch(self, indexes: Iterable[int]) -> registry_pb2.ReceiptBatch:
-        """The receipts at these places of the block, each with its path."""
+    def batch(
+        self, indexes: Iterable[int], changes: Sequence[ledger_pb2.ValidatorChange]
+    ) -> registry_pb2.ReceiptBatch:
+        """The receipts at these places of the block, each with its path, and the changes that lead to its validators."""
         proofs = [
             registry_pb2.ReceiptProof(receipt=self._receipts[index], path=self._tree.inclusion_proof(index))
             for index in sorted(indexes)
         ]
-        return registry_pb2.ReceiptBatch(head=self._head, receipts=proofs)
+        return registry_pb2.ReceiptBatch(head=self._head, receipts=proofs, validator_changes=changes)
 
 
 def certified_block(snapshot: SnapshotPort, height: int, *, with_receipts: bool) -> ledger_pb2.CertifiedBlock:

@@ -113,14 +113,15 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
                 # Long ago or a moment ago: reading a block and hashing its tree is work that a caller can ask for again
                 # and again, so one who asks for many is served at the pace of queries.
                 await self._pace(caller, 1 + len(block) // RECEIPTS_PER_QUERY)
-                yield await _batch(block, places.values())
+                yield await self._batch(block, places.values(), request.trusted_height)
             while pending and (told := await _places_before(watch, deadline)):
                 for height, places in told.items():
                     new = pending.intersection(places)
                     pending -= new
                     if new:
                         block = await self._receipts(height)
-                        yield await _batch(block, [places[entry_id] for entry_id in new])
+                        indexes = [places[entry_id] for entry_id in new]
+                        yield await self._batch(block, indexes, request.trusted_height)
 
     @answers
     async def GetStatus(
@@ -199,7 +200,17 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         self.api.caller(context)
         reply.check_member_id(request.member_id)
         with self.api.store.read() as snapshot:
-            return reply.member_answer(snapshot, request.member_id)
+            return reply.member_answer(snapshot, request.member_id, request.trusted_height)
+
+    @answers
+    async def GetNodes(
+        self, request: registry_pb2.GetNodesRequest, context: ServicerContext[Any, Any]
+    ) -> registry_pb2.GetNodesResponse:
+        """Who the nodes are by the latest decision, with proof."""
+        caller = self.api.caller(context)
+        self.api.query_rate.take(caller.member_id, 1, self.api.clock.monotonic_ms())
+        with self.api.store.read() as snapshot:
+            return reply.nodes_answer(snapshot, request.trusted_height)
 
     @answers
     async def Preflight(
@@ -292,6 +303,16 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         with self.api.store.read() as snapshot:
             return reply.BlockReceipts(snapshot, height)
 
+    async def _batch(
+        self, block: reply.BlockReceipts, indexes: Collection[int], trusted_height: int
+    ) -> registry_pb2.ReceiptBatch:
+        """Receipts with their proofs; on another thread when there are many."""
+        with self.api.store.read() as snapshot:
+            changes = reply.validator_changes(snapshot, trusted_height, block.height)
+        if len(indexes) <= PROOFS_ON_THE_LOOP_MAX:
+            return block.batch(indexes, changes)
+        return await asyncio.to_thread(block.batch, indexes, changes)
+
     async def _pace(self, caller: Member, queries: int) -> None:
         """Take so many queries from the caller's allowance, and wait for as long as it is overdrawn."""
         overdrawn_ms = self.api.query_rate.overdraw(caller.member_id, queries, self.api.clock.monotonic_ms())
@@ -301,13 +322,6 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
 
 def _named(keys: Iterable[registry_pb2.ReceivableKey]) -> list[bytes]:
     return [key.receivable_id or key.fingerprint.value for key in keys]
-
-
-async def _batch(block: reply.BlockReceipts, indexes: Collection[int]) -> registry_pb2.ReceiptBatch:
-    """Receipts with their proofs; on another thread when there are many."""
-    if len(indexes) <= PROOFS_ON_THE_LOOP_MAX:
-        return block.batch(indexes)
-    return await asyncio.to_thread(block.batch, indexes)
 
 
 async def _places_before(watch: EntryWatch, deadline: float) -> dict[int, dict[bytes, int]]:

@@ -24,9 +24,11 @@ from registry.errors import Code
 from registry.fingerprints import FingerprintKind
 from registry.genesis import encode_genesis, parse_genesis
 from registry.identifiers import MemberId
-from registry.state import MemoryState
+from registry.nodes import encode_voters, voters
+from registry.state import SINGLETON, MemoryState, Namespace, WorkingState
 from registry.transition import genesis_state, genesis_tip
 from tests.client.answers_of import (
+    looked_up,
     member_answer,
     pool_answer,
     receipt_answer,
@@ -147,9 +149,11 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
                 pending.discard(entry_id)
                 built = self.chain.blocks[place[0]]
                 answer = receipt_answer(built, place[1])
+                changes = self.changes(request.trusted_height, built.block.header.height)
                 yield self.falsify(
                     registry_pb2.ReceiptBatch(
                         head=_certified(built),
+                        validator_changes=changes,
                         receipts=[registry_pb2.ReceiptProof(receipt=answer.receipt, path=answer.path)],
                     )
                 )
@@ -167,14 +171,22 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
             _fill(message.present, answer.present)
             _fill(message.absent, answer.absent)
             answers.append(message)
-        response = registry_pb2.GetStatusResponse(head=self.head, answers=answers)
+        response = registry_pb2.GetStatusResponse(
+            head=self.head,
+            answers=answers,
+            validator_changes=self.changes(request.trusted_height, self.height),
+        )
         return self.falsify(response)
 
     async def GetReceivable(self, request: registry_pb2.GetReceivableRequest, context: Any) -> Any:
         await self.enter("GetReceivable", context)
         answer = receivable_answer(self._state, _key(request.key))
         response = registry_pb2.GetReceivableResponse(
-            head=self.head, public=answer.public, private=answer.private, inclusion_proof=answer.proof
+            head=self.head,
+            public=answer.public,
+            private=answer.private,
+            inclusion_proof=answer.proof,
+            validator_changes=self.changes(request.trusted_height, self.height),
         )
         _fill(response.fingerprint, answer.fingerprint)
         _fill(response.absent, answer.absent)
@@ -192,9 +204,19 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
     async def GetMember(self, request: registry_pb2.GetMemberRequest, context: Any) -> Any:
         await self.enter("GetMember", context)
         answer = member_answer(self._state, request.member_id)
-        response = registry_pb2.GetMemberResponse(head=self.head)
+        response = registry_pb2.GetMemberResponse(
+            head=self.head, validator_changes=self.changes(request.trusted_height, self.height)
+        )
         for name in ("member", "window", "member_absent", "window_absent"):
             _fill(getattr(response, name), getattr(answer, name))
+        return self.falsify(response)
+
+    async def GetNodes(self, request: registry_pb2.GetNodesRequest, context: Any) -> Any:
+        await self.enter("GetNodes", context)
+        response = registry_pb2.GetNodesResponse(
+            head=self.head, validator_changes=self.changes(request.trusted_height, self.height)
+        )
+        _fill(response.nodes, looked_up(self._state, Namespace.VALIDATORS, SINGLETON))
         return self.falsify(response)
 
     async def Preflight(self, request: registry_pb2.PreflightRequest, context: Any) -> Any:
@@ -228,6 +250,16 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
     def head(self) -> ledger_pb2.CertifiedHeader:
         return _certified(self.chain.blocks[self.height - 1])
 
+    def changes(self, trusted_height: int, height: int) -> list[ledger_pb2.ValidatorChange]:
+        """What leads from the validators of one height to those of another."""
+        changes = []
+        for nodes in WorkingState(self._state).node_changes(max(1, trusted_height)):
+            if nodes.from_height <= height:
+                head = _certified(self.chain.blocks[nodes.from_height - 2])
+                encoded = encode_voters(voters(nodes.nodes))
+                changes.append(ledger_pb2.ValidatorChange(head=head, validators=encoded))
+        return changes
+
     async def enter(self, call: str, context: Any) -> None:
         self.calls.append(call)
         metadata = dict(context.invocation_metadata() or ())
@@ -259,7 +291,8 @@ class FakeLedger(ledger_pb2_grpc.LedgerServicer):
     async def GetHeader(self, request: ledger_pb2.GetHeaderRequest, context: Any) -> Any:
         await self._node.enter("GetHeader", context)
         head = _certified(self._node.chain.blocks[request.height - 1]) if request.height else self._node.head
-        return self._node.falsify(ledger_pb2.GetHeaderResponse(head=head))
+        changes = self._node.changes(request.trusted_height, request.height or self._node.height)
+        return self._node.falsify(ledger_pb2.GetHeaderResponse(head=head, validator_changes=changes))
 
     async def StreamBlocks(
         self, request: ledger_pb2.StreamBlocksRequest, context: Any

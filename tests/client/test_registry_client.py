@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +204,7 @@ def a_certificate_without_a_quorum(
 
 
 def a_change_of_validators(response: registry_pb2.GetStatusResponse) -> registry_pb2.GetStatusResponse:
-    response.validator_changes.append(response.head)
+    response.validator_changes.append(ledger_pb2.ValidatorChange(head=response.head, validators=b""))
     return response
 
 
@@ -389,7 +389,7 @@ async def test_an_entry_that_is_turned_away_has_no_receipt(world: World) -> None
     assert isinstance(turned_away, Admission)
     assert (turned_away.code, turned_away.node_id) == ("EXPIRED", "exporter-1")
     # Not on the word of one node: f + 1 of the four validators have said it.
-    assert nodes_with_an_honest_one(world.chain.genesis) == 2
+    assert nodes_with_an_honest_one(world.chain.validators_at(1)) == 2
     assert [node.submitted.count(refused_id) for node in world.nodes].count(1) == 3
 
 
@@ -675,3 +675,51 @@ async def test_the_synchronous_face_gives_the_same_answers(world: World) -> None
 def test_the_synchronous_face_ends_its_thread_when_it_cannot_begin(world: World) -> None:
     with pytest.raises(DirectoryError):
         BlockingClient(world.chain.genesis, {}, None)
+
+
+async def test_a_client_follows_the_validators_through_every_kind_of_answer(world: World) -> None:
+    """It knows the genesis document alone; the validators change twice while it looks away."""
+    chain = world.chain
+    chain.commit([chain.decide_nodes(chain.new_node("newcomer"))])
+    chain.commit()
+    chain.commit([chain.decide_nodes(chain.new_node("another"))])
+    for _ in range(3):
+        chain.commit()
+    (raw,) = world.fresh(1)
+    entry_id = decode_entry(raw).entry_id
+    async with serving(*world.nodes):
+        questions: list[Callable[[RegistryClient], Awaitable[object]]] = [
+            lambda client: client.status(ById(world.receivable)),
+            lambda client: client.receivable(ById(world.receivable)),
+            lambda client: client.member(member_id_of("exporter-1")),
+            lambda client: client.head(),
+            lambda client: client.head(chain.head[0]),
+            lambda client: client.commit([raw]),
+            lambda client: client.nodes(),
+        ]
+        for ask in questions:
+            async with world.client() as client:
+                await ask(client)
+                assert len(client.chain.sets.learnt()) == 2
+                assert not client.evidence
+        async with world.client() as client:
+            nodes = (await client.nodes()).nodes
+            assert [node.node_id for node in nodes.validators()][:2] == ["another", "association"]
+            assert entry_id in await client.wait_for_receipts([entry_id])
+
+
+async def test_an_answer_that_leaves_a_change_out_is_false(world: World) -> None:
+    chain = world.chain
+    chain.commit([chain.decide_nodes(chain.new_node("newcomer"))])
+    for _ in range(3):
+        chain.commit()
+
+    def without_changes(response: Any) -> Any:
+        del response.validator_changes[:]
+        return response
+
+    world.first.falsify = without_changes
+    async with serving(*world.nodes), world.client() as client:
+        with pytest.raises(ProofInvalid, match="validators_hash"):
+            await client.status(ById(world.receivable))
+        assert len(client.evidence) == 1

@@ -174,7 +174,6 @@ def test_a_header_of_another_chain_is_refused(ledger: Ledger) -> None:
     ("field", "falsify"),
     [
         ("validators_hash", lambda header: replace(header, validators_hash=bytes(32))),
-        ("next_validators_hash", lambda header: replace(header, next_validators_hash=bytes(32))),
         ("history_size", lambda header: replace(header, history_size=header.history_size + 1)),
         ("rules_version", lambda header: replace(header, rules_version=2)),
     ],

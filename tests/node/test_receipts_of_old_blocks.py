@@ -18,7 +18,10 @@ from node.api.commit_feed import CommitFeed
 from node.api.registry_service import RECENT_BLOCKS_MAX, RegistryService
 from node.clock import SystemClock
 from pledgebook.v1 import registry_pb2
+from registry.transition import genesis_state
+from tests.node.chain_builders import make_genesis
 
+_STATE = genesis_state(make_genesis()).delta.values
 BLOCKS = 40
 RECEIPTS = 63
 
@@ -45,6 +48,9 @@ class SlowStore:
         self.read_heights.append(height)
         time.sleep(0.005)
         return (b"receipt",) * RECEIPTS
+
+    def value(self, key_hash: bytes) -> bytes | None:
+        return _STATE.get(key_hash)
 
     def header(self, height: int) -> bytes:
         return b"header"

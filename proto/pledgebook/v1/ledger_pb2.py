@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apledgebook/v1/ledger.proto\x12\rpledgebook.v1\"6\n\x0f\x43\x65rtifiedHeader\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"\x18\n\x16GetLedgerStatusRequest\"\xb4\x01\n\x17GetLedgerStatusResponse\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\x0c\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x05 \x01(\x03\x12\x12\n\nvalidating\x18\x06 \x01(\x08\x12\x13\n\x0b\x63\x61tching_up\x18\x07 \x01(\x08\x12\x18\n\x10software_version\x18\x08 \x01(\t\":\n\x10GetHeaderRequest\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x16\n\x0etrusted_height\x18\x02 \x01(\x04\"|\n\x11GetHeaderResponse\x12,\n\x04head\x18\x01 \x01(\x0b\x32\x1e.pledgebook.v1.CertifiedHeader\x12\x39\n\x11validator_changes\x18\x02 \x03(\x0b\x32\x1e.pledgebook.v1.CertifiedHeader\"=\n\x13StreamBlocksRequest\x12\x13\n\x0b\x66rom_height\x18\x01 \x01(\x04\x12\x11\n\tto_height\x18\x02 \x01(\x04\"V\n\x0e\x43\x65rtifiedBlock\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\r\n\x05\x62lock\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\x10\n\x08receipts\x18\x04 \x03(\x0c\x32\x89\x02\n\x06Ledger\x12Z\n\tGetStatus\x12%.pledgebook.v1.GetLedgerStatusRequest\x1a&.pledgebook.v1.GetLedgerStatusResponse\x12N\n\tGetHeader\x12\x1f.pledgebook.v1.GetHeaderRequest\x1a .pledgebook.v1.GetHeaderResponse\x12S\n\x0cStreamBlocks\x12\".pledgebook.v1.StreamBlocksRequest\x1a\x1d.pledgebook.v1.CertifiedBlock0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apledgebook/v1/ledger.proto\x12\rpledgebook.v1\"6\n\x0f\x43\x65rtifiedHeader\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"S\n\x0fValidatorChange\x12,\n\x04head\x18\x01 \x01(\x0b\x32\x1e.pledgebook.v1.CertifiedHeader\x12\x12\n\nvalidators\x18\x02 \x01(\x0c\"\x18\n\x16GetLedgerStatusRequest\"\xb4\x01\n\x17GetLedgerStatusResponse\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\x0c\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x05 \x01(\x03\x12\x12\n\nvalidating\x18\x06 \x01(\x08\x12\x13\n\x0b\x63\x61tching_up\x18\x07 \x01(\x08\x12\x18\n\x10software_version\x18\x08 \x01(\t\":\n\x10GetHeaderRequest\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x16\n\x0etrusted_height\x18\x02 \x01(\x04\"|\n\x11GetHeaderResponse\x12,\n\x04head\x18\x01 \x01(\x0b\x32\x1e.pledgebook.v1.CertifiedHeader\x12\x39\n\x11validator_changes\x18\x02 \x03(\x0b\x32\x1e.pledgebook.v1.ValidatorChange\"=\n\x13StreamBlocksRequest\x12\x13\n\x0b\x66rom_height\x18\x01 \x01(\x04\x12\x11\n\tto_height\x18\x02 \x01(\x04\"V\n\x0e\x43\x65rtifiedBlock\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\r\n\x05\x62lock\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\x10\n\x08receipts\x18\x04 \x03(\x0c\x32\x89\x02\n\x06Ledger\x12Z\n\tGetStatus\x12%.pledgebook.v1.GetLedgerStatusRequest\x1a&.pledgebook.v1.GetLedgerStatusResponse\x12N\n\tGetHeader\x12\x1f.pledgebook.v1.GetHeaderRequest\x1a .pledgebook.v1.GetHeaderResponse\x12S\n\x0cStreamBlocks\x12\".pledgebook.v1.StreamBlocksRequest\x1a\x1d.pledgebook.v1.CertifiedBlock0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,18 +33,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CERTIFIEDHEADER']._serialized_start=45
   _globals['_CERTIFIEDHEADER']._serialized_end=99
-  _globals['_GETLEDGERSTATUSREQUEST']._serialized_start=101
-  _globals['_GETLEDGERSTATUSREQUEST']._serialized_end=125
-  _globals['_GETLEDGERSTATUSRESPONSE']._serialized_start=128
-  _globals['_GETLEDGERSTATUSRESPONSE']._serialized_end=308
-  _globals['_GETHEADERREQUEST']._serialized_start=310
-  _globals['_GETHEADERREQUEST']._serialized_end=368
-  _globals['_GETHEADERRESPONSE']._serialized_start=370
-  _globals['_GETHEADERRESPONSE']._serialized_end=494
-  _globals['_STREAMBLOCKSREQUEST']._serialized_start=496
-  _globals['_STREAMBLOCKSREQUEST']._serialized_end=557
-  _globals['_CERTIFIEDBLOCK']._serialized_start=559
-  _globals['_CERTIFIEDBLOCK']._serialized_end=645
-  _globals['_LEDGER']._serialized_start=648
-  _globals['_LEDGER']._serialized_end=913
+  _globals['_VALIDATORCHANGE']._serialized_start=101
+  _globals['_VALIDATORCHANGE']._serialized_end=184
+  _globals['_GETLEDGERSTATUSREQUEST']._serialized_start=186
+  _globals['_GETLEDGERSTATUSREQUEST']._serialized_end=210
+  _globals['_GETLEDGERSTATUSRESPONSE']._serialized_start=213
+  _globals['_GETLEDGERSTATUSRESPONSE']._serialized_end=393
+  _globals['_GETHEADERREQUEST']._serialized_start=395
+  _globals['_GETHEADERREQUEST']._serialized_end=453
+  _globals['_GETHEADERRESPONSE']._serialized_start=455
+  _globals['_GETHEADERRESPONSE']._serialized_end=579
+  _globals['_STREAMBLOCKSREQUEST']._serialized_start=581
+  _globals['_STREAMBLOCKSREQUEST']._serialized_end=642
+  _globals['_CERTIFIEDBLOCK']._serialized_start=644
+  _globals['_CERTIFIEDBLOCK']._serialized_end=730
+  _globals['_LEDGER']._serialized_start=733
+  _globals['_LEDGER']._serialized_end=998
 # @@protoc_insertion_point(module_scope)

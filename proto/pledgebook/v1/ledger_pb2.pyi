@@ -45,6 +45,33 @@ class CertifiedHeader(_message.Message):
 Global___CertifiedHeader: _TypeAlias = CertifiedHeader  # noqa: Y015
 
 @_typing.final
+class ValidatorChange(_message.Message):
+    """A certified header whose next validators are not its own, and who they are: `validators` are the bytes that the header's
+    next_validators_hash is over. One for each change between what the caller knows and the answer's header, the oldest first.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    VALIDATORS_FIELD_NUMBER: _builtins.int
+    validators: _builtins.bytes
+    @_builtins.property
+    def head(self) -> Global___CertifiedHeader: ...
+    def __init__(
+        self,
+        *,
+        head: Global___CertifiedHeader | None = ...,
+        validators: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "validators", b"validators"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidatorChange: _TypeAlias = ValidatorChange  # noqa: Y015
+
+@_typing.final
 class GetLedgerStatusRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -109,7 +136,9 @@ class GetHeaderRequest(_message.Message):
     height: _builtins.int
     """0: the last committed height"""
     trusted_height: _builtins.int
-    """The height the caller trusts. The answer then carries one certified header per change of the validator set after it."""
+    """A height whose validators the caller knows; 0: those of the genesis document. The answer then carries every later change of
+    the validators up to its header.
+    """
     def __init__(
         self,
         *,
@@ -133,12 +162,12 @@ class GetHeaderResponse(_message.Message):
     @_builtins.property
     def head(self) -> Global___CertifiedHeader: ...
     @_builtins.property
-    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CertifiedHeader]: ...
+    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValidatorChange]: ...
     def __init__(
         self,
         *,
         head: Global___CertifiedHeader | None = ...,
-        validator_changes: _abc.Iterable[Global___CertifiedHeader] | None = ...,
+        validator_changes: _abc.Iterable[Global___ValidatorChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -100,8 +100,10 @@ class WaitForReceiptRequest(_message.Message):
 
     ENTRY_IDS_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    TRUSTED_HEIGHT_FIELD_NUMBER: _builtins.int
     timeout_ms: _builtins.int
     """at most 60,000; 0: answer with what is committed now"""
+    trusted_height: _builtins.int
     @_builtins.property
     def entry_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """1 to 10,000"""
@@ -111,10 +113,11 @@ class WaitForReceiptRequest(_message.Message):
         *,
         entry_ids: _abc.Iterable[_builtins.bytes] | None = ...,
         timeout_ms: _builtins.int = ...,
+        trusted_height: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_ids", b"entry_ids", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_ids", b"entry_ids", "timeout_ms", b"timeout_ms", "trusted_height", b"trusted_height"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,19 +157,23 @@ class ReceiptBatch(_message.Message):
 
     HEAD_FIELD_NUMBER: _builtins.int
     RECEIPTS_FIELD_NUMBER: _builtins.int
+    VALIDATOR_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def head(self) -> _ledger_pb2.CertifiedHeader: ...
     @_builtins.property
     def receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptProof]: ...
+    @_builtins.property
+    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ValidatorChange]: ...
     def __init__(
         self,
         *,
         head: _ledger_pb2.CertifiedHeader | None = ...,
         receipts: _abc.Iterable[Global___ReceiptProof] | None = ...,
+        validator_changes: _abc.Iterable[_ledger_pb2.ValidatorChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "receipts", b"receipts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "receipts", b"receipts", "validator_changes", b"validator_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -345,13 +352,13 @@ class GetStatusResponse(_message.Message):
         """in the order of the keys"""
 
     @_builtins.property
-    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.CertifiedHeader]: ...
+    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ValidatorChange]: ...
     def __init__(
         self,
         *,
         head: _ledger_pb2.CertifiedHeader | None = ...,
         answers: _abc.Iterable[Global___StatusAnswer] | None = ...,
-        validator_changes: _abc.Iterable[_ledger_pb2.CertifiedHeader] | None = ...,
+        validator_changes: _abc.Iterable[_ledger_pb2.ValidatorChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -410,7 +417,7 @@ class GetReceivableResponse(_message.Message):
     @_builtins.property
     def absent(self) -> Global___AbsentValue: ...
     @_builtins.property
-    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.CertifiedHeader]: ...
+    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ValidatorChange]: ...
     def __init__(
         self,
         *,
@@ -420,7 +427,7 @@ class GetReceivableResponse(_message.Message):
         private: _builtins.bytes = ...,
         inclusion_proof: _builtins.bytes = ...,
         absent: Global___AbsentValue | None = ...,
-        validator_changes: _abc.Iterable[_ledger_pb2.CertifiedHeader] | None = ...,
+        validator_changes: _abc.Iterable[_ledger_pb2.ValidatorChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "fingerprint", b"fingerprint", "head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -473,7 +480,7 @@ class GetPoolResponse(_message.Message):
     @_builtins.property
     def absent(self) -> Global___AbsentValue: ...
     @_builtins.property
-    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.CertifiedHeader]: ...
+    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ValidatorChange]: ...
     def __init__(
         self,
         *,
@@ -481,7 +488,7 @@ class GetPoolResponse(_message.Message):
         private: _builtins.bytes = ...,
         inclusion_proof: _builtins.bytes = ...,
         absent: Global___AbsentValue | None = ...,
-        validator_changes: _abc.Iterable[_ledger_pb2.CertifiedHeader] | None = ...,
+        validator_changes: _abc.Iterable[_ledger_pb2.ValidatorChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -496,15 +503,18 @@ class GetMemberRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_ID_FIELD_NUMBER: _builtins.int
+    TRUSTED_HEIGHT_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
+    trusted_height: _builtins.int
     def __init__(
         self,
         *,
         member_id: _builtins.str = ...,
+        trusted_height: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "trusted_height", b"trusted_height"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -519,6 +529,7 @@ class GetMemberResponse(_message.Message):
     WINDOW_FIELD_NUMBER: _builtins.int
     MEMBER_ABSENT_FIELD_NUMBER: _builtins.int
     WINDOW_ABSENT_FIELD_NUMBER: _builtins.int
+    VALIDATOR_CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def head(self) -> _ledger_pb2.CertifiedHeader: ...
     @_builtins.property
@@ -531,6 +542,8 @@ class GetMemberResponse(_message.Message):
     def member_absent(self) -> Global___AbsentValue: ...
     @_builtins.property
     def window_absent(self) -> Global___AbsentValue: ...
+    @_builtins.property
+    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ValidatorChange]: ...
     def __init__(
         self,
         *,
@@ -539,14 +552,64 @@ class GetMemberResponse(_message.Message):
         window: Global___PresentValue | None = ...,
         member_absent: Global___AbsentValue | None = ...,
         window_absent: Global___AbsentValue | None = ...,
+        validator_changes: _abc.Iterable[_ledger_pb2.ValidatorChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "member", b"member", "member_absent", b"member_absent", "window", b"window", "window_absent", b"window_absent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "member", b"member", "member_absent", b"member_absent", "window", b"window", "window_absent", b"window_absent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "member", b"member", "member_absent", b"member_absent", "validator_changes", b"validator_changes", "window", b"window", "window_absent", b"window_absent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetMemberResponse: _TypeAlias = GetMemberResponse  # noqa: Y015
+
+@_typing.final
+class GetNodesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRUSTED_HEIGHT_FIELD_NUMBER: _builtins.int
+    trusted_height: _builtins.int
+    def __init__(
+        self,
+        *,
+        trusted_height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trusted_height", b"trusted_height"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetNodesRequest: _TypeAlias = GetNodesRequest  # noqa: Y015
+
+@_typing.final
+class GetNodesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    VALIDATOR_CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def head(self) -> _ledger_pb2.CertifiedHeader: ...
+    @_builtins.property
+    def nodes(self) -> Global___PresentValue:
+        """the latest decision on who the nodes are"""
+
+    @_builtins.property
+    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ValidatorChange]: ...
+    def __init__(
+        self,
+        *,
+        head: _ledger_pb2.CertifiedHeader | None = ...,
+        nodes: Global___PresentValue | None = ...,
+        validator_changes: _abc.Iterable[_ledger_pb2.ValidatorChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "nodes", b"nodes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "nodes", b"nodes", "validator_changes", b"validator_changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetNodesResponse: _TypeAlias = GetNodesResponse  # noqa: Y015
 
 @_typing.final
 class PreflightRequest(_message.Message):

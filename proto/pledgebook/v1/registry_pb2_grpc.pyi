@@ -39,6 +39,7 @@ class RegistryStub:
     GetReceivable: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetReceivableRequest, _registry_pb2.GetReceivableResponse]
     GetPool: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetPoolRequest, _registry_pb2.GetPoolResponse]
     GetMember: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetMemberRequest, _registry_pb2.GetMemberResponse]
+    GetNodes: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetNodesRequest, _registry_pb2.GetNodesResponse]
     Preflight: _grpc.UnaryUnaryMultiCallable[_registry_pb2.PreflightRequest, _registry_pb2.PreflightResponse]
     WatchEvents: _grpc.UnaryStreamMultiCallable[_registry_pb2.WatchEventsRequest, _registry_pb2.Event]
 
@@ -53,6 +54,7 @@ class RegistryAsyncStub(RegistryStub):
     GetReceivable: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetReceivableRequest, _registry_pb2.GetReceivableResponse]  # type: ignore[assignment]
     GetPool: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetPoolRequest, _registry_pb2.GetPoolResponse]  # type: ignore[assignment]
     GetMember: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetMemberRequest, _registry_pb2.GetMemberResponse]  # type: ignore[assignment]
+    GetNodes: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetNodesRequest, _registry_pb2.GetNodesResponse]  # type: ignore[assignment]
     Preflight: _aio.UnaryUnaryMultiCallable[_registry_pb2.PreflightRequest, _registry_pb2.PreflightResponse]  # type: ignore[assignment]
     WatchEvents: _aio.UnaryStreamMultiCallable[_registry_pb2.WatchEventsRequest, _registry_pb2.Event]  # type: ignore[assignment]
 
@@ -100,6 +102,13 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.GetMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.GetMemberResponse, _abc.Awaitable[_registry_pb2.GetMemberResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetNodes(
+        self,
+        request: _registry_pb2.GetNodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.GetNodesResponse, _abc.Awaitable[_registry_pb2.GetNodesResponse]]: ...
 
     @_abc_1.abstractmethod
     def Preflight(

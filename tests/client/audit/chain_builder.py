@@ -13,10 +13,11 @@ from itertools import count
 
 from stdnum.iso7064 import mod_97_10
 
+from client.validator_sets import validator_set
 from consensus.certificate import Certificate
 from consensus.evidence import Equivocation
-from consensus.messages import NO_ROUND, BlockHash, UnsignedVote, Vote, VoteType
-from consensus.validators import NodeId, Validator, ValidatorSet
+from consensus.messages import NO_ROUND, BlockHash, UnsignedVote, VoteType
+from consensus.validators import NodeId, ValidatorSet
 from registry.block import Block, Header, encode_block, make_block
 from registry.entry import EntryBody, Mode, assemble, decode_entry, encode_body, sign_body
 from registry.errors import EntryRefused
@@ -24,15 +25,17 @@ from registry.fingerprints import Delivery, Fingerprints, Numbering
 from registry.genesis import Genesis, GenesisNode, encode_genesis, parse_genesis
 from registry.identifiers import receivable_id
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
+from registry.nodes import NetworkNode, NodeSet, node_possession_message, voters
 from registry.operations import Operation
 from registry.operations.assignment import Assign
 from registry.operations.collection import RecordPayment, Settle
 from registry.operations.existence import Confirm, Defence, Evidence, EvidenceKind, RegisterReceivable
 from registry.operations.governance import Role
 from registry.operations.security import Pledge, ReleasePledge
+from registry.operations.validators import ChangeValidators, NodeAdmission
 from registry.policy import ConfirmationPolicy, Policy
 from registry.signing import SigningKey
-from registry.state import MemoryState
+from registry.state import MemoryState, WorkingState
 from registry.transition import BlockExecution, ChainTip, compose_header, genesis_state, genesis_tip
 
 GENESIS_TIME_MS = 1_790_000_000_000
@@ -124,18 +127,21 @@ class ChainBuilder:
     def __init__(self, name: str = "audit tests") -> None:
         self.document = genesis_document(name)
         self.genesis: Genesis = parse_genesis(self.document)
-        self.validators = ValidatorSet(
-            tuple(
-                Validator(NodeId(node.node_id), node.consensus_key, node.power)
-                for node in self.genesis.validators()
-            )
-        )
+        self.node_keys = {key_of("node " + who).public_key: key_of("node " + who) for who in VALIDATORS}
+        """The consensus keys of all nodes that ever were, by their public halves."""
         self.state = MemoryState()
         self.state.apply(genesis_state(self.genesis).delta)
         self.tip: ChainTip = genesis_tip(self.genesis)
         self.blocks: list[BuiltBlock] = []
         self._sequences: dict[str, count[int]] = {}
         self._invoices = count(1)
+
+    def nodes_at(self, height: int) -> NodeSet:
+        return WorkingState(self.state).nodes_at(height)
+
+    def validators_at(self, height: int) -> ValidatorSet:
+        """Who certifies a block, as far as the state knows."""
+        return validator_set(voters(self.nodes_at(height).nodes))
 
     @property
     def head(self) -> tuple[int, bytes]:
@@ -175,17 +181,29 @@ class ChainBuilder:
         return assemble(body, tuple(sign_body(body, member_id_of(who), keys(who)) for who in signing))
 
     def certificate(
-        self, height: int, block_hash: bytes, *, signers: Sequence[str] = VALIDATORS[:3], round_: int = 0
+        self,
+        height: int,
+        block_hash: bytes,
+        *,
+        signers: Sequence[str] | None = None,
+        round_: int = 0,
+        of_height: int | None = None,
     ) -> bytes:
-        """The precommits of `signers` for this block, whatever it is."""
+        """The precommits of `signers` for this block, whatever it is: by default of the first that make a quorum.
+
+        `of_height`: the validators of another height sign, and their bitmap is theirs.
+        """
+        validators = self.validators_at(of_height or height)
         votes = []
-        for who in signers:
+        for who in first_quorum(validators) if signers is None else signers:
+            voting = validators.get(NodeId(who))
+            key = key_of("node " + who) if voting is None else self.node_keys[voting.public_key]
             unsigned = UnsignedVote(
                 VoteType.PRECOMMIT, height, round_, BlockHash(block_hash), NO_ROUND, NodeId(who)
             )
             message = unsigned.sign_bytes(self.genesis.chain_id)
-            votes.append(unsigned.signed(key_of("node " + who).sign(message)))
-        return self._certificate_from(votes)
+            votes.append(unsigned.signed(key.sign(message)))
+        return Certificate.from_votes(votes, validators).encode()
 
     def double_vote(self, who: str, height: int, *, signer: str | None = None) -> bytes:
         """Evidence that a validator precommitted two blocks of one height; `signer` is who really signed."""
@@ -197,9 +215,6 @@ class ChainBuilder:
             message = unsigned.sign_bytes(self.genesis.chain_id)
             votes.append(unsigned.signed(key_of("node " + (signer or who)).sign(message)))
         return Equivocation(*votes).encode()
-
-    def _certificate_from(self, votes: Sequence[Vote]) -> bytes:
-        return Certificate.from_votes(votes, self.validators).encode()
 
     def build(
         self,
@@ -224,10 +239,15 @@ class ChainBuilder:
         result = execution.finish()
         if last_certificate is None:
             last_certificate = self.blocks[-1].certificate if self.blocks else b""
-        honest = compose_header(execution, result, tuple(entries), last_certificate, evidence, VALIDATORS[0])
+        honest = compose_header(
+            execution, result, tuple(entries), last_certificate, evidence, self._proposer()
+        )
         block = make_block(header(honest), tuple(entries), last_certificate, evidence)
         self._delta = result.delta
         return BuiltBlock(block, self.certificate(block.header.height, block.block_hash), result.receipts)
+
+    def _proposer(self) -> str:
+        return self.validators_at(self.tip.height + 1).validators[0].node_id
 
     def commit(
         self,
@@ -246,6 +266,44 @@ class ChainBuilder:
         self.tip = self.tip.after(built.block)
         self.blocks.append(built)
         return built
+
+    # -- validators ---------------------------------------------------------------------------------------------------
+
+    def decide_nodes(self, *changed: NetworkNode, without: Sequence[str] = (), forced: bool = False) -> bytes:
+        """The entry that puts these nodes in the place of those of their names, or adds them, and drops others.
+
+        A node whose key or certificate is new is admitted with its key, which must be in `node_keys`.
+        """
+        present = self.nodes_at(self.tip.height + 2)
+        nodes = {node.node_id: node for node in present.nodes if node.node_id not in without}
+        nodes |= {node.node_id: node for node in changed}
+        admitted = []
+        for node in changed:
+            known = present.node(node.node_id)
+            if known is not None and replace(known, power=node.power) == node:
+                continue
+            key = self.node_keys[node.consensus_key]
+            message = node_possession_message(self.genesis.chain_id, node)
+            admitted.append(NodeAdmission(node.node_id, key.sign(message)))
+        operation = ChangeValidators(
+            tuple(nodes[name] for name in sorted(nodes)),
+            tuple(sorted(admitted, key=lambda each: each.node_id)),
+            forced,
+        )
+        return self.entry("association", operation)
+
+    def new_node(self, node_id: str, power: int = 1, *, key: str = "") -> NetworkNode:
+        """A node of the association's with a key of its own."""
+        signing = key_of(f"node {node_id} {key}")
+        self.node_keys[signing.public_key] = signing
+        certificate = f"certificate of {node_id} {key}".encode()
+        return NetworkNode(node_id, member_id_of("association"), signing.public_key, power, certificate)
+
+    def node(self, node_id: str) -> NetworkNode:
+        """As the latest decision has it."""
+        found = self.nodes_at(self.tip.height + 2).node(node_id)
+        assert found is not None
+        return found
 
     # -- operations ---------------------------------------------------------------------------------------------------
 
@@ -277,6 +335,16 @@ class ChainBuilder:
             schedule=(),
             reverse_factoring_debtor=None,
         )
+
+
+def first_quorum(validators: ValidatorSet) -> list[str]:
+    """The first validators that are enough."""
+    names: list[str] = []
+    for validator in validators.validators:
+        if validators.is_quorum(sum(validators.power(NodeId(name)) for name in names)):
+            break
+        names.append(validator.node_id)
+    return names
 
 
 def registered(raw_entry: bytes, operation_index: int = 0) -> bytes:
