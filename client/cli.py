@@ -74,6 +74,7 @@ def _options(
 
 app.add_typer(members.keys_app, name="keys")
 app.add_typer(governance.govern_app, name="govern")
+app.add_typer(reporting.alerts_app, name="alerts")
 app.add_typer(cover.cover_app, name="cover")
 app.add_typer(pool.pool_app, name="pool")
 app.add_typer(draft.draft_app, name="draft")

@@ -90,7 +90,7 @@ def audit(
 
 def _run(request: AuditRequest) -> AuditReport:
     try:
-        with _bar("auditing", DownloadColumn()) as moved:
+        with bar("auditing", DownloadColumn()) as moved:
             return run_audit(request, moved)
     except OSError as error:
         _fail(f"cannot read {request.file}: {error.strerror}", Exit.USAGE)
@@ -144,7 +144,7 @@ async def _export(out: Path, directory: Directory, member: str | None, node: str
     identity = _identity(directory, member)
     async with RegistryClient(directory.genesis(), addresses, identity, age_ms_max=None) as client:
         head = (await client.head()).checkpoint
-        with _bar("exporting", MofNCompleteColumn()) as moved:
+        with bar("exporting", MofNCompleteColumn()) as moved:
             blocks = client.blocks(1, head.height)
             return await export_chain(
                 out, client.chain, blocks, head, lambda height: moved(height, head.height)
@@ -200,7 +200,7 @@ def _suitable_workers(file: Path) -> int:
 
 
 @contextmanager
-def _bar(label: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
+def bar(label: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error where that is a terminal; what is yielded takes how much is done and how much there is."""
     console = Console(stderr=True)
     layout = (TextColumn(label), BarColumn(), *columns, TimeRemainingColumn())

@@ -1,4 +1,4 @@
-"""`pledgebook report`: what a supervisor reads of one factor or of the sector, as of a height.
+"""`pledgebook report` and `pledgebook alerts`: what a supervisor reads of one factor or of the sector, and is warned of.
 
 From an export it is derived on this machine while the export is audited; from the network one node derives it, and nothing proves
 that it did so rightly. Both give the same bytes, which their SHA-256 names: so whoever doubts a node recomputes its report.
@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, assert_never
 
 import typer
+from rich.progress import MofNCompleteColumn
 
-from registry.identifiers import BadIdentifier, parse_member_id
+from registry.identifiers import BadIdentifier, MemberId, parse_member_id, show_id
 from registry.limits import GENESIS_BYTES_MAX
+from registry.money import show_amount
 from registry.supervision.document import digest_of
 from registry.supervision.fold import ReportRequest
 
+from ..answers import AlertBatch, RaisedAlert
 from ..audit.audit import AuditRequest
+from ..audit.commands import bar
 from ..audit.findings import Exit
 from ..audit.reporting import audited_report, stated_height
 from ..errors import InputError
 from ..report_files import csv_bytes, xlsx_bytes
 from ..trust import parse_checkpoint
+from . import options as opt
+from . import output
+from .session import Options, Session, in_session, member_id_of
 
 
 class Format(Enum):
@@ -36,11 +43,11 @@ class Format(Enum):
     XLSX = "xlsx"
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    height: int
-    from_height: int
-    factor: str | None
+alerts_app = typer.Typer(
+    help="Alerts: what parties and supervisors are warned of.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 
 
 def report(
@@ -50,7 +57,9 @@ def report(
     since: Annotated[
         int, typer.Option(min=1, metavar="HEIGHT", help="The first block of the period of the flows.")
     ] = 1,
-    factor: Annotated[str | None, typer.Option(metavar="MEMBER", help="Of one factor, by its id.")] = None,
+    factor: Annotated[
+        str | None, typer.Option(metavar="MEMBER", help="Of one factor: its id, or short name in the folder.")
+    ] = None,
     sector: Annotated[bool, typer.Option("--sector", help="Of all factors together, and of each.")] = False,
     form: Annotated[
         Format, typer.Option("--format", help="The JSON document, or the same as a table or a workbook.")
@@ -67,22 +76,75 @@ def report(
     head: Annotated[
         str | None, typer.Option(metavar="HEIGHT:HASH", help="With --export: the head that it must reach.")
     ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(envvar="PLEDGEBOOK_NETWORK", metavar="DIR", help="Ask a node of this network."),
+    ] = None,
+    acting: opt.Asker = None,
+    node: opt.FirstNode = None,
+    timeout_s: opt.Timeout = 600.0,
 ) -> None:
     """Figures and alerts as of a height: recomputed from an export, or asked of a node.
 
-    From an export it exits like `pledgebook audit`, but 0 when nothing failed up to the export's end.
+    From an export: exits like `pledgebook audit`, but 0 when nothing failed up to the export's end.
     """
-    if factor is not None and sector:
-        raise InputError("give --factor MEMBER or --sector, not both")
+    if (factor is None) is not sector:
+        raise InputError("give --factor MEMBER or --sector")
     if out is None and form is Format.XLSX:
         raise InputError("a workbook is no text: give --out FILE")
-    asked = _Asked(as_of, since, factor)
-    if export is None:
-        raise InputError("give --export FILE with --genesis G")
-    _write(_from_export(asked, export, genesis, head), form, out)
+    if export is not None:
+        request = ReportRequest(as_of, None if factor is None else _member_id(factor), since)
+        _write(_from_export(request, export, genesis, head), form, out)
+        return
+    if network is None:
+        raise InputError("give --export FILE with --genesis G, or --network DIR")
+
+    async def work(session: Session) -> bytes:
+        member_id = None if factor is None else member_id_of(session.directory, factor)
+        request = ReportRequest(as_of, member_id, since)
+        with bar("following the chain", MofNCompleteColumn()) as moved:
+            return await session.client.report(
+                request, purpose="report", timeout_s=timeout_s, progress=lambda height: moved(height, as_of)
+            )
+
+    options = Options(network, acting, node, timeout_s, False, "report", age_s_max=0)
+    document = in_session(options, work)
+    typer.echo(
+        "One node's word: the block is certified, its figures are not. To be sure, export the chain, recompute the report with "
+        "--export, and compare the SHA-256.",
+        err=True,
+    )
+    _write(document, form, out)
 
 
-def _from_export(asked: _Asked, export: Path, genesis: Path | None, head: str | None) -> bytes:
+@alerts_app.command(
+    "watch", epilog="Example: pledgebook alerts watch --network ./net --as association --from 1"
+)
+def watch(
+    network: opt.Network,
+    acting: opt.Asker = None,
+    from_height: Annotated[
+        int, typer.Option("--from", min=0, metavar="HEIGHT", help="From this block on; 0: from the next one.")
+    ] = 0,
+    until: Annotated[
+        int, typer.Option(min=0, metavar="HEIGHT", help="End when all up to this block was told; 0: never.")
+    ] = 0,
+    node: opt.FirstNode = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on each line.")] = False,
+) -> None:
+    """Print alerts as they are raised: a node's word, of which the receipt or the record is the proof."""
+
+    async def work(session: Session) -> None:
+        async for batch in session.client.watch_alerts(from_height):
+            for alert in batch.alerts:
+                typer.echo(_shown(batch, alert, as_json=as_json))
+            if until and batch.height >= until:
+                return
+
+    in_session(Options(network, acting, node, 20.0, as_json, "alerts", age_s_max=0), work)
+
+
+def _from_export(request: ReportRequest, export: Path, genesis: Path | None, head: str | None) -> bytes:
     """Audit the export and make the report on the way; ends the command when anything fails. Raises InputError."""
     if genesis is None:
         raise InputError("give --genesis G: a chain made from nothing would verify as well")
@@ -90,9 +152,10 @@ def _from_export(asked: _Asked, export: Path, genesis: Path | None, head: str | 
         with genesis.open("rb") as file:
             anchor = file.read(GENESIS_BYTES_MAX + 1)
         audit = AuditRequest(export, anchor, None if head is None else parse_checkpoint(head), workers=0)
-        height = asked.height or stated_height(audit)
-        request = ReportRequest(height, _member_id(asked.factor), asked.from_height)
-        audited, document = audited_report(audit, request)
+        height = request.height or stated_height(audit)
+        if request.from_height > height:
+            raise InputError(f"the period begins at {request.from_height}, after its end at {height}")
+        audited, document = audited_report(audit, replace(request, height=height))
     except OSError as error:
         raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
     if audited.findings or audited.exit not in (Exit.COMPLETE, Exit.SHORT):
@@ -107,11 +170,38 @@ def _from_export(asked: _Asked, export: Path, genesis: Path | None, head: str | 
     return document
 
 
-def _member_id(text: str | None) -> str | None:
+def _member_id(text: str) -> MemberId:
     try:
-        return None if text is None else parse_member_id(text)
+        return parse_member_id(text)
     except BadIdentifier as error:
         raise InputError(f"--factor: {error}") from error
+
+
+def _shown(batch: AlertBatch, alert: RaisedAlert, *, as_json: bool) -> str:
+    if not as_json:
+        amount = show_amount(alert.amount, alert.currency) if alert.currency else str(alert.amount)
+        subject = show_id(alert.subject) if alert.subject else "-"
+        where = (
+            ""
+            if alert.entry_index is None
+            else f" entry {alert.entry_index} operation {alert.operation_index}"
+        )
+        return f"height {batch.height}{where}: {alert.kind}, {alert.detail}, {amount}, {subject}"
+    return json.dumps(
+        {
+            "height": batch.height,
+            "time_ms": batch.time_ms,
+            "kind": alert.kind,
+            "subject": show_id(alert.subject) if alert.subject else None,
+            "currency": alert.currency,
+            "amount": alert.amount,
+            "detail": alert.detail,
+            "reference": output.place_document(alert.reference),
+            "entry_id": show_id(alert.entry_id) if alert.entry_id else None,
+            "entry": alert.entry_index,
+            "operation": alert.operation_index,
+        }
+    )
 
 
 def _write(document: bytes, form: Format, out: Path | None) -> None:
