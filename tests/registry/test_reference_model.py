@@ -424,6 +424,8 @@ class Model:
             return debt.in_the_way(holder, spare)
         debt.recourse[prior, holder] -= amount
         self.move(debt, holder, prior, amount, min(debt.disputed[holder], amount))
+        # What has come back was not disposed of.
+        debt.given[prior] = max(0, debt.given[prior] - amount)
         return Code.OK
 
     def pledge(self, operation: Pledge, name: bytes) -> Code:

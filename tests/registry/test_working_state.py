@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 
 from registry.codec import pack
 from registry.errors import InvariantViolation, StoreCorrupt
-from registry.merkle.map import current_root
+from registry.exposure import exposure_id
+from registry.fingerprints import FingerprintKind
+from registry.merkle.map import current_root, prove
+from registry.merkle.map_proof import AbsenceProof
 from registry.policy import Policy
 from registry.receivable import RECEIVABLE, STATUS_SUMMARY, summarise
 from registry.signing import Tag, digest
 from registry.state import (
     EMPTY_PRIVATE_DIGEST,
+    HIDDEN,
     SINGLETON,
     MemoryState,
     Namespace,
@@ -29,7 +33,9 @@ from registry.state import (
     state_key,
 )
 from tests.registry.consortium import (
+    DEBTOR_REFERENCE,
     EXPORTER,
+    FACTOR_1,
     OPEN_POLICY,
     Consortium,
     cancellation,
@@ -115,7 +121,42 @@ def test_keys_of_different_namespaces_do_not_meet() -> None:
     keys = {state_key(namespace, bytes(32)) for namespace in Namespace}
     keys |= {state_key(namespace, bytes(31)) for namespace in Namespace}
     assert len(keys) == 2 * len(Namespace)
-    assert state_key(Namespace.POLICY, b"x") == digest(Tag.STATE_KEY, bytes([Namespace.POLICY]) + b"x")
+    whole = digest(Tag.STATE_KEY, bytes([Namespace.POLICY]) + b"x")
+    assert state_key(Namespace.POLICY, b"x") == bytes([whole[0] & 0x7F]) + whole[1:]
+
+
+def test_values_for_their_parties_alone_lie_in_a_half_of_their_own() -> None:
+    halves = {
+        namespace: {state_key(namespace, bytes([index]))[0] >> 7 for index in range(64)}
+        for namespace in Namespace
+    }
+    hidden = {
+        Namespace.EXPOSURE,
+        Namespace.RISK_ASSETS,
+        Namespace.BLANKET,
+        Namespace.CONTROL,
+        Namespace.QUOTA,
+    }
+    assert {halves[namespace] == {1} for namespace in hidden} == {True}
+    asked_for = {Namespace.RECEIVABLE, Namespace.FINGERPRINT, Namespace.MEMBER, Namespace.WINDOW}
+    assert {halves[namespace] == {0} for namespace in asked_for} == {True}
+    assert {namespace for namespace, half in halves.items() if half == {1}} == HIDDEN
+
+
+def test_an_absence_proof_shows_no_neighbour_that_is_for_its_parties_alone(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.assignment(receivable))
+    exposure = state_key(Namespace.EXPOSURE, exposure_id(FACTOR_1, DEBTOR_REFERENCE, "USD"))
+    assert consortium.state.value(exposure) is not None
+    shown = set()
+    for index in range(2_000):
+        absent = bytes([FingerprintKind.INVOICE]) + index.to_bytes(32, "big")
+        proof = prove(consortium.state, state_key(Namespace.FINGERPRINT, absent))
+        assert isinstance(proof, AbsenceProof)
+        if proof.other is not None:
+            shown.add(proof.other.key_hash)
+    assert shown
+    assert all(key_hash[0] >> 7 == 0 for key_hash in shown)
 
 
 @pytest.mark.parametrize("stored", [b"", b"\xc0", b"\x91\xc4\x00", b"\x92\xc4\x00\xc4", b"\x92\xa0\xa0"])
