@@ -16,7 +16,7 @@ from .member import Member, MemberStatus
 from .operations import Operation, total_weight
 from .operations.governance import Role
 from .policy import Policy
-from .rules import RULES
+from .rules import RULES, Party
 from .state import DayUse, Namespace, WorkingState
 
 DAY_MS: Final = 86_400_000
@@ -88,9 +88,22 @@ def _check_parties(operation: Operation, index: int, signers: dict[str, Member])
             raise NotPermitted(
                 Code.NOT_PERMITTED, f"operations[{index}]: {party.member} must be enrolled as {allowed}"
             )
+        if rule.needs_quorum(operation) and _is_other_side(member, party):
+            raise NotPermitted(
+                Code.NOT_PERMITTED,
+                f"operations[{index}]: {party.member} is of the association, which must agree with it",
+            )
         if member.status is MemberStatus.SUSPENDED and not rule.while_suspended:
             raise NotPermitted(Code.SUSPENDED, f"operations[{index}]: {party.member} is suspended")
     return names
+
+
+def _is_other_side(member: Member, party: Party) -> bool:
+    """Where the association decides with somebody, such as a court, that one is not of the association.
+
+    Only what concerns a member as such (its roles, its keys, its node) the association decides about its own members too.
+    """
+    return Role.ASSOCIATION in member.roles and Role.ASSOCIATION not in party.roles
 
 
 def _check_quorum(state: WorkingState, entry: Entry, signers: dict[str, Member]) -> list[str]:

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from registry.codec import Blob, Bytes, Choice, Flag, Items, Optional_, Struct, Text, Uint
 from registry.nodes import NETWORK_NODE, NodeName, Nodes
+from registry.operations.fields import MEMBER_ID
 from registry.operations.reversal import _EFFECTS, _AnyEffect
 
 NODES_HIGH = 200
+ANYBODY: Iterator[str] = repeat("a")
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,20 @@ class Fault:
         return "".join(char for char in self.path if not char.isdigit())
 
 
-def filled(shape: Any, effect: int = 1) -> Any:
-    """The raw value of a shape with nothing left out. `effect`: which kind of effect a judgment has."""
+def filled(shape: Any, effect: int = 1, members: Iterator[str] = ANYBODY) -> Any:
+    """The raw value of a shape with nothing left out.
+
+    `effect`: which kind of effect a judgment has; `members`: who is named, in the order of the fields.
+    """
     match shape:
         case Uint():
             return shape.low or 1
         case Flag():
             return 1
         case Choice():
-            return min(map(int, shape.enum))
+            return min(int(each) for each in shape.enum)
+        case Text() if (shape.high, shape.low) == (MEMBER_ID.high, MEMBER_ID.low):
+            return next(members)
         case Text():
             return "a" * (shape.low or 1)
         case NodeName():
@@ -51,13 +59,13 @@ def filled(shape: Any, effect: int = 1) -> Any:
         case Blob():
             return b"\x01"
         case Items() | Optional_():
-            return (filled(shape.item, effect),)
+            return (filled(shape.item, effect, members),)
         case Nodes():
-            return (filled(NETWORK_NODE),)
+            return (filled(NETWORK_NODE, effect, members),)
         case Struct():
-            return tuple(filled(field, effect) for _name, field in shape.fields)
+            return tuple(filled(field, effect, members) for _name, field in shape.fields)
         case _AnyEffect():
-            return (effect, filled(_EFFECTS[effect]))
+            return (effect, filled(_EFFECTS[effect], effect, members))
         case _:
             raise AssertionError(f"no value is known for a {type(shape).__name__}")
 
@@ -79,7 +87,7 @@ def _wrong_values(shape: Any, raw: Any) -> Iterator[tuple[str, Any]]:
             yield "no truth value", 2
             yield "text for a truth value", ""
         case Choice():
-            yield "an unknown value", max(map(int, shape.enum)) + 1
+            yield "an unknown value", max(int(each) for each in shape.enum) + 1
             yield "text for a value", "1"
         case Text() | NodeName():
             high = shape.high if isinstance(shape, Text) else 32
