@@ -27,15 +27,17 @@ from registry.receivable import REFERENCE, Receivable, check_invariants
 from registry.state import DeliveryUse, MemoryState, Namespace, decode_value, state_key
 
 from .findings import Category, Check, Finding, finding
+from .pool_account import PoolAccount
 
 
 class Tally:
     """Face amounts and payments by receivable, added up from the operations that were applied."""
 
-    __slots__ = ("faces", "paid", "payments", "released", "strangers")
+    __slots__ = ("faces", "paid", "payments", "pools", "released", "strangers")
 
     def __init__(self) -> None:
         self.faces: dict[bytes, int] = {}
+        self.pools = PoolAccount()
         self.paid: Counter[bytes] = Counter()
         self.payments: dict[bytes, int] = {}
         """Amounts by bank reference, which is used once for ever: what a reversal takes back."""
@@ -50,6 +52,7 @@ class Tally:
         for operation, result in zip(entry.body.operations, receipt.results, strict=True):
             if result.code is not Code.OK:
                 continue
+            self.pools.add(operation, result.subject)
             match operation:
                 case RegisterReceivable():
                     self.faces[result.subject] = operation.face_amount
@@ -94,7 +97,7 @@ class CheckedRecord:
     """What is wrong with one record by itself, and what must hold between it and the rest of the state.
 
     `claims`: state key, the value that must be stored there, and in words what it is. `deliveries`: what it consumes.
-    `covers`: what is covered of it under each policy.
+    `covers`: what is covered of it under each policy; `pool`: the pool that it says it stands in.
     """
 
     receivable_id: bytes
@@ -102,6 +105,7 @@ class CheckedRecord:
     claims: tuple[tuple[bytes, bytes, str], ...]
     deliveries: tuple[tuple[bytes, int], ...]
     covers: tuple[tuple[bytes, int], ...] = ()
+    pool: bytes | None = None
 
 
 def records_to_check(state: MemoryState, tally: Tally) -> Iterator[RecordToCheck]:
@@ -138,7 +142,8 @@ def check_record(asked: RecordToCheck) -> CheckedRecord:
     )
     deliveries = tuple((each.fingerprint, each.quantity) for each in record.fingerprints.deliveries)
     covers = tuple(uses_of(record.covers, record.currency).items())
-    return CheckedRecord(identifier, tuple(problems), claims, deliveries, covers)
+    pool = None if record.pool is None else record.pool.pool_id
+    return CheckedRecord(identifier, tuple(problems), claims, deliveries, covers, pool)
 
 
 def check_final_state(
@@ -164,10 +169,14 @@ def check_final_state(
             consumed[fingerprint] += quantity
         for policy, amount in record.covers:
             covered[policy] += amount
+        if record.pool is not None:
+            tally.pools.add_member(record.pool, record.receivable_id)
     for fingerprint, quantity in consumed.items():
         yield from _check_delivery(state, fingerprint, quantity)
     for policy, amount in covered.items():
         yield from _check_policy(state, policy, amount)
+    for pool, problem, should_be, is_now in tally.pools.problems(state):
+        yield _broken(problem, pool, expected=should_be, found=is_now)
 
 
 def _check_policy(state: MemoryState, identifier: bytes, covered: int) -> Iterator[Finding]:

@@ -19,15 +19,17 @@ from tests.registry import (
     cover_examples,
     existence_examples,
     governance_examples,
+    pool_examples,
 )
 from tests.registry.consortium import EXPORTER, Consortium, found, payment
 
-FAMILIES = {
+FAMILIES: dict[str, Callable[[Consortium], object]] = {
     "existence": existence_examples.come_into_being,
     "assignment": assignment_examples.trade,
     "collection": collection_examples.collect,
     "cover": cover_examples.insure,
     "governance": governance_examples.govern,
+    "pools": pool_examples.run_a_pool,
 }
 
 
@@ -42,7 +44,7 @@ def complaints(consortium: Consortium) -> list[str]:
 
 
 @pytest.mark.parametrize("play", FAMILIES.values(), ids=FAMILIES)
-def test_every_family_leads_to_a_state_without_findings(play: Callable[[Consortium], None]) -> None:
+def test_every_family_leads_to_a_state_without_findings(play: Callable[[Consortium], object]) -> None:
     consortium = found()
     play(consortium)
     assert complaints(consortium) == []
@@ -73,3 +75,38 @@ def test_a_policy_that_is_counted_wrongly_is_told(change: int) -> None:
     assert complaints(consortium) == [
         f"more or less is covered under a policy than is recorded ({key.hex()})"
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"drawn": 1}, "what is drawn on a pool is not what its entries add up to"),
+        ({"shares": ()}, "the base of a pool is not what its members are worth"),
+        (None, "a pool is not in the state"),
+    ],
+)
+def test_a_pool_that_is_counted_wrongly_is_told(change: dict[str, object] | None, complaint: str) -> None:
+    consortium = found()
+    pool, _members = pool_examples.filled(consortium)
+    consortium.do(pool_examples.drawing(pool, 5_000))
+    consortium.do(pool_examples.repaying(pool, 1_000))
+    assert complaints(consortium) == []
+    state = consortium.working()
+    wrong = None if change is None else replace(pool_examples.present(consortium, pool), **change)  # type: ignore[arg-type]  # one table
+    state.put(Namespace.POOL, pool, wrong)
+    consortium.state.apply(state.finish()[0])
+    assert complaints(consortium) == [f"{complaint} ({pool.hex()})"]
+
+
+def test_a_member_of_no_pool_is_told() -> None:
+    consortium = found()
+    _pool, (member,) = pool_examples.filled(consortium)
+    tally = Tally()
+    for committed in consortium.blocks:
+        for raw, receipt in zip(committed.block.entries, committed.receipts, strict=True):
+            if "CreatePool" not in [type(each).__name__ for each in decode_entry(raw).body.operations]:
+                tally.add(decode_entry(raw), receipt)
+    assert member in tally.faces
+    checked = map(check_record, records_to_check(consortium.state, tally))
+    (finding,) = check_final_state(consortium.state, tally, checked)
+    assert finding.message.startswith("a receivable stands in a pool that was never agreed")
