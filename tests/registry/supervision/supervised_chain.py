@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from registry.block import decode_block
 from registry.member import MemberStatus
-from registry.policy import Policy
-from registry.receivable import Receivable
 from registry.state import MemoryState, Namespace, WorkingState
 from registry.supervision.alert_memory import MemoryIndex
 from registry.supervision.alert_watch import AlertWatch
@@ -16,13 +14,12 @@ from registry.supervision.alerts import Alert, AlertKind
 from registry.supervision.figures import CurrencyFigures, Figures
 from registry.supervision.fold import Report, ReportRequest, Supervision
 from registry.supervision.following import Follower
+from registry.supervision.observation import ObservedBlock
 from registry.transition import genesis_state
 from tests.registry.consortium import (
-    DAY_MS,
     EXPELLED,
     SUSPENDED,
     Consortium,
-    found,
 )
 
 
@@ -51,6 +48,18 @@ def report_of(consortium: Consortium, member_id: str | None, height: int = 0, fr
     return supervision.report(follower.state)
 
 
+def followed(consortium: Consortium) -> Iterator[tuple[ObservedBlock, MemoryState]]:
+    """Each block as supervision sees it, and the state after it."""
+    follower = Follower(consortium.genesis, _followed_state(consortium), 0)
+    for committed in consortium.blocks:
+        yield follower.follow(decode_block(committed.raw)), follower_state(follower)
+
+
+def follower_state(follower: Follower) -> MemoryState:
+    assert isinstance(follower.state, MemoryState)
+    return follower.state
+
+
 def figures_of(consortium: Consortium, member_id: str | None, **when: int) -> Figures:
     return report_of(consortium, member_id, **when).figures
 
@@ -64,25 +73,8 @@ def in_usd(consortium: Consortium, member_id: str | None, **when: int) -> Curren
 def alerts_of(consortium: Consortium) -> list[list[Alert]]:
     """The alerts of each block, by replay from the genesis document."""
     watch = AlertWatch(MemoryIndex(consortium.genesis.time_ms))
-    follower = Follower(consortium.genesis, _followed_state(consortium), 0)
-    found_alerts = []
-    for committed in consortium.blocks:
-        observed = follower.follow(decode_block(committed.raw))
-        found_alerts.append(list(watch.follow(observed, WorkingState(follower.state))))
-    return found_alerts
+    return [list(watch.follow(block, WorkingState(reader))) for block, reader in followed(consortium)]
 
 
 def of_kind(consortium: Consortium, kind: AlertKind) -> list[Alert]:
     return [alert for block in alerts_of(consortium) for alert in block if alert.kind is kind]
-
-
-def consortium_with(policy: Policy, **changes: Any) -> Consortium:
-    return found(replace(policy, **changes))
-
-
-def days_after_start(consortium: Consortium, days: int) -> int:
-    return consortium.genesis.time_ms + days * DAY_MS
-
-
-def record_of(consortium: Consortium, receivable: bytes) -> Receivable:
-    return consortium.record(receivable)
