@@ -84,7 +84,7 @@ SENTENCES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Glossary:
-    """What a reader calls members, and in which currency a receivable is; what is not in it is told by its id."""
+    """What a reader calls members, and in which currency a receivable or pool is; what is not in it is told by its id."""
 
     names: Mapping[str, str] = field(default_factory=dict)
     currencies: Mapping[bytes, str] = field(default_factory=dict)
@@ -104,11 +104,12 @@ def facts_of(operation: Operation, glossary: Glossary) -> list[tuple[str, str]]:
 
 
 def currency_of(operation: Operation, glossary: Glossary) -> str | None:
-    """In which currency its amounts are, where the operation or the receivable that it names says so."""
+    """In which currency its amounts are, where the operation or the receivable or pool that it names says so."""
     stated: str | None = getattr(operation, "currency", None)
     if stated is not None:
         return stated
-    return glossary.currencies.get(getattr(operation, "receivable", b""))
+    named = (getattr(operation, name, b"") for name in ("receivable", "pool"))
+    return next((glossary.currencies[each] for each in named if each in glossary.currencies), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ registration's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -83,18 +83,28 @@ async def standing_on_chain(session: Session, entry: Entry) -> Standing:
     return standing_of(entry, members, height + 1, session.directory.governance_threshold)
 
 
-async def glossary_of(session: Session, operations: Iterable[Operation]) -> Glossary:
-    """The folder's names, and the proven currencies of the receivables that the operations name."""
-    named = {
-        identifier: None
-        for each in operations
-        if (identifier := getattr(each, "receivable", None)) is not None
-    }
+async def glossary_of(session: Session, operations: Sequence[Operation]) -> Glossary:
+    """The folder's names, and the proven currencies of the receivables and pools that the operations name."""
+    named = _named(operations, "receivable")
     statuses = await session.client.statuses([ById(each) for each in named], purpose=session.options.purpose)
     currencies = {
         each.summary.receivable_id: each.summary.currency for each in statuses if each.summary is not None
     }
+    for pool_id in _named(operations, "pool"):
+        try:
+            pool = (await session.client.pool(pool_id, purpose=session.options.purpose)).pool
+        except CallRefused as refused:
+            if refused.code != FORBIDDEN:
+                raise
+            continue  # who is no party of it reads the amounts in minor units
+        if pool is not None:
+            currencies[pool_id] = pool.terms.currency
     return Glossary(names_in(session), currencies)
+
+
+def _named(operations: Sequence[Operation], field: str) -> list[bytes]:
+    """What the operations name in a field, each once."""
+    return list(dict.fromkeys(each for operation in operations if (each := getattr(operation, field, None))))
 
 
 def names_in(session: Session) -> dict[str, str]:

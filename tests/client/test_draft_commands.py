@@ -297,6 +297,97 @@ def test_the_association_signs_with_as_many_keys_as_it_needs(
     assert code_of(second("draft", "submit", str(draft))) == "OK"
 
 
+def test_three_parties_sign_a_junior_pledge_each_on_its_own_machine(
+    exporter: Machine, factor: Machine, stranger: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-9", "9000.00")
+    until = (TODAY + datetime.timedelta(days=200)).isoformat()
+    senior, junior = tmp_path / "senior.draft", tmp_path / "junior.draft"
+    pledge = ("pledge", receivable, "--until", until)
+    assert exporter(*pledge, "--to", "factor-1", "--amount", "9000", "--draft", str(senior)).code == 0
+    assert factor("draft", "sign", str(senior)).code == 0
+    assert factor("draft", "submit", str(senior)).code == 0
+    lien = exporter("receivable", receivable).document["liens"][0]["lien_id"]
+    behind = ("--to", "factor-2", "--amount", "100", "--junior-to", lien)
+    assert exporter(*pledge, *behind, "--draft", str(junior)).code == 0
+    # The senior pledgee takes nothing over, so it needs no papers; the junior one does.
+    beside(junior).rename(tmp_path / "kept-back")
+    assert len(factor("draft", "sign", str(junior)).document["missing"]) == 1
+    without = stranger("draft", "sign", str(junior))
+    assert (without.code, without.document["error"]["code"]) == (1, "PapersMismatch")
+    assert stranger("draft", "sign", str(junior), "--papers", str(tmp_path / "kept-back")).code == 0
+    assert code_of(stranger("draft", "submit", str(junior))) == "OK"
+
+
+def test_a_draft_that_a_rule_would_refuse_is_signed_only_in_so_many_words(
+    exporter: Machine, factor: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-10", "1100.00")
+    taken = drafted(exporter, receivable, tmp_path / "taken.draft", "500", "--with-recourse")
+    assert factor("draft", "sign", str(taken)).code == 0
+    assert factor("draft", "submit", str(taken)).code == 0
+    back = tmp_path / "back.draft"
+    reassign = ("reassign", receivable, "--to", "exporter-1", "--amount", "500")
+    asked = factor(*reassign, "--dry-run", "--draft", str(back))
+    assert (asked.code, code_of(asked), back.exists()) == (1, "NOT_DUE", False)
+    assert factor(*reassign, "--draft", str(back)).code == 0
+    again = factor(*reassign, "--draft", str(back))
+    assert (again.code, "exists already" in message(again)) == (2, True)
+    checked = exporter("draft", "check", str(back))
+    assert (checked.code, checked.document["forecast"]["operations"][0]["code"]) == (1, "NOT_DUE")
+    refused = exporter("draft", "sign", str(back))
+    assert (refused.code, "NOT_DUE" in message(refused)) == (1, True)
+    assert exporter("draft", "sign", str(back), "--despite-forecast").code == 0
+    done = exporter("draft", "submit", str(back))
+    assert (done.code, code_of(done)) == (1, "NOT_DUE")
+
+
+def test_a_correction_is_consented_to_with_the_corrected_papers(
+    exporter: Machine,
+    factor: Machine,
+    tmp_path: Path,
+    network_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    receivable = exporter.registered("D-11", "1200.00")
+    taken = drafted(exporter, receivable, tmp_path / "taken.draft", "500")
+    assert factor("draft", "sign", str(taken)).code == 0
+    assert factor("draft", "submit", str(taken)).code == 0
+    right = tmp_path / "right.draft"
+    assert exporter("correct", receivable, "--invoice", "D-11-B", "--draft", str(right)).code == 0
+    stale = factor("draft", "sign", str(right), "--papers", str(beside(taken)))
+    assert (stale.code, stale.document["error"]["code"]) == (1, "PapersMismatch")
+    assert factor("draft", "sign", str(right)).document["association_keys_missing"] == 2
+    association = Machine(
+        "association", Shell(capsys, folder_of(network_folder, "association", tmp_path / "seat"))
+    )
+    assert association("draft", "sign", str(right)).code == 0
+    assert code_of(exporter("draft", "submit", str(right))) == "OK"
+
+
+def test_a_pool_is_agreed_and_told_in_its_currency(
+    exporter: Machine, factor: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-12", "1300.00")
+    agreed, added, drawn = (tmp_path / f"{name}.draft" for name in ("agreed", "added", "drawn"))
+
+    def passed(draft: Path) -> Said:
+        assert factor("draft", "sign", str(draft)).code == 0
+        said = factor("draft", "submit", str(draft))
+        assert code_of(said) == "OK", said
+        return said
+
+    terms = ("--currency", "USD", "--tenor-days", "120", "--debtor-share", "100", "--advance-rate", "80")
+    assert exporter("pool", "create", "--to", "factor-1", *terms, "--draft", str(agreed)).code == 0
+    pool = passed(agreed).document["operations"][0]["subject"]
+    assert exporter("pool", "add", pool, receivable, "--draft", str(added)).code == 0
+    passed(added)
+    assert exporter("pool", "draw", pool, "--amount", "1000", "--draft", str(drawn)).code == 0
+    told = factor("draft", "show", str(drawn)).document["operations"][0]
+    assert told["fields"]["amount"] == "1,000.00 USD"
+    passed(drawn)
+
+
 PORTFOLIO = 40
 
 
