@@ -67,6 +67,12 @@ def read_draft(path: Path) -> Entry:
         raise DraftRefused(f"{path}: {error}") from error
 
 
+def check_unused(path: Path) -> None:
+    """Raises DirectoryError when something lies there already."""
+    if path.exists():
+        raise DirectoryError(f"{path} exists already; a draft is written over no other file")
+
+
 def write_draft(path: Path, data: bytes) -> None:
     """Write a new file, for its owner only; it takes no other file's place. Raises DirectoryError."""
     try:

@@ -145,9 +145,10 @@ async def shown_papers(
 ) -> dict[bytes, ShownPapers]:
     """The papers that the taker is shown: from the file given, or from the exporter's own filing.
 
-    None when the taker signs elsewhere: then it is shown them there.
+    None when the taker signs elsewhere: then it is shown them there, and the file given is laid beside the draft.
     """
     if not taker.keys:
+        session.hand_over(papers, (record.receivable_id,))
         return {}
     path = papers
     if path is None:

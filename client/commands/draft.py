@@ -7,6 +7,7 @@ no folder, and nothing in a file is believed but what is signed in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -139,6 +140,9 @@ def sign(
                 f"a node says that it would be refused now: {refused.code}; see `pledgebook draft check`, or sign "
                 "--despite-forecast"
             )
+        if not as_json:
+            glossary = await draft_checks.glossary_of(session, checked.entry.body.operations)
+            _show_in_short(checked.entry, glossary)
         wallet, key_count = await _signing(session, checked.entry, checked.standing)
         body = checked.entry.body_bytes
         signatures = wallet.sign(body, checked.shown, key_count=key_count)
@@ -268,7 +272,7 @@ def _show(
         _show_in_lines(entry, glossary)
 
 
-def _still_to_sign(entry: Entry, standing: Standing | None, named: Any) -> str:
+def _still_to_sign(entry: Entry, standing: Standing | None, named: Callable[[str], str]) -> str:
     if standing is None:
         signed = {signature.member for signature in entry.signatures}
         missing = [named(party) for party in parties_of(entry.body) if party not in signed]
@@ -286,8 +290,17 @@ def _show_in_full(entry: Entry, index: int, glossary: words.Glossary) -> None:
     output.print_facts(f"{index} {kind.name}: {words.sentence_of(operation, glossary)}", facts)
 
 
-def _show_in_lines(entry: Entry, glossary: words.Glossary) -> None:
+def _show_in_short(entry: Entry, glossary: words.Glossary) -> None:
+    """What is about to be signed, once more."""
     operations = entry.body.operations
+    if len(operations) > TOLD_SINGLY_MAX:
+        _show_sums(entry, glossary)
+        return
+    for each in operations:
+        typer.echo(words.sentence_of(each, glossary))
+
+
+def _show_sums(entry: Entry, glossary: words.Glossary) -> None:
     output.print_rows(
         "In all",
         ("operation", "between", "how many", "amount"),
@@ -298,13 +311,17 @@ def _show_in_lines(entry: Entry, glossary: words.Glossary) -> None:
                 str(each.count),
                 words.amount_in_words(each.amount, each.currency),
             )
-            for each in words.sums_of(operations, glossary)
+            for each in words.sums_of(entry.body.operations, glossary)
         ],
     )
+
+
+def _show_in_lines(entry: Entry, glossary: words.Glossary) -> None:
+    _show_sums(entry, glossary)
     output.print_rows(
         "One by one",
         ("", "operation"),
-        [(str(index), words.sentence_of(each, glossary)) for index, each in enumerate(operations)],
+        [(str(index), words.sentence_of(each, glossary)) for index, each in enumerate(entry.body.operations)],
     )
 
 

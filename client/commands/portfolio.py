@@ -141,6 +141,7 @@ async def _shown(
 ) -> dict[bytes, ShownPapers]:
     """As `disposal.shown_papers`, for many: each file is read once. The wallet refuses what has none."""
     if not taker.keys:
+        session.hand_over(papers, (record.receivable_id for record in records))
         return {}
     shown: dict[bytes, ShownPapers] = {}
     for exporter in {record.exporter: None for record in records}:

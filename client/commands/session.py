@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +27,7 @@ from registry.receivable import Receivable, StatusSummary
 from ..answers import ById
 from ..connection import Identity
 from ..directory import Directory, MemberFiles, read_directory
-from ..draft_file import encode_draft, papers_beside, write_draft
+from ..draft_file import check_unused, encode_draft, papers_beside, write_draft
 from ..draft_numbers import take_draft_number
 from ..errors import DirectoryError, InputError
 from ..evidence import keep_evidence
@@ -129,6 +129,7 @@ class Session:
 
     async def _write(self, draft: Draft, path: Path, before_hand_in: Callable[[EntryId], None]) -> None:
         """Sign for the acting member alone, and leave the rest to others."""
+        check_unused(path)  # before a number is given away
         number = take_draft_number(
             self.directory.draft_number_path(self.acting),
             await self.submitter.highest_number(draft.submitter),
@@ -156,6 +157,12 @@ class Session:
         if beside is not None:
             typer.echo(f"{beside}: the papers that who takes it over must look at; hand them over with it")
 
+    def hand_over(self, papers: Path | None, receivables: Iterable[bytes]) -> None:
+        """Lay what a paper file has of these receivables beside the draft, for who signs elsewhere."""
+        draft = self.options.draft
+        if papers is not None and draft is not None and not self.options.dry_run:
+            append_papers(papers_beside(draft), find_all_papers(papers, receivables).values())
+
     def _lay_papers_beside(self, path: Path, operations: tuple[Operation, ...]) -> Path | None:
         """The filed papers that others vouch for by signing, and no others: whoever gets the draft needs them."""
         wanted = {
@@ -164,14 +171,11 @@ class Session:
             for vouching in vouchings_of(operation)
             if vouching.corrected is None and set(vouching.members) - {self.acting.member_id}
         }
-        filing = self.directory.papers_path(self.acting)
-        if not wanted or not filing.exists():
-            return None
-        found = find_all_papers(filing, wanted)
-        if not found:
-            return None
-        append_papers(papers_beside(path), found.values())
-        return papers_beside(path)
+        filing, beside = self.directory.papers_path(self.acting), papers_beside(path)
+        found = find_all_papers(filing, wanted) if wanted and filing.exists() else {}
+        if found:
+            append_papers(beside, found.values())
+        return beside if beside.exists() else None
 
     async def _preflight(self, draft: Draft, places: Sequence[str]) -> None:
         """Ask how the entry would be judged. It goes out without a signature: a whole one could be handed in by the node."""

@@ -192,6 +192,21 @@ def test_an_amount_that_was_altered_after_the_first_signature_is_refused(
         assert (said.code, "altered after it was signed" in message(said)) == (1, True)
 
 
+def test_papers_travel_on_with_an_onward_assignment(
+    exporter: Machine, factor: Machine, stranger: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-13", "1400.00")
+    first, onward = tmp_path / "first.draft", tmp_path / "onward.draft"
+    drafted(exporter, receivable, first)
+    assert factor("draft", "sign", str(first)).code == 0
+    assert factor("draft", "submit", str(first)).code == 0
+    resale = ("assign", receivable, "--to", "factor-2", "--amount", "100", "--papers", str(beside(first)))
+    said = factor(*resale, "--draft", str(onward))
+    assert said.document["papers"] == str(beside(onward))
+    assert stranger("draft", "sign", str(onward)).code == 0
+    assert code_of(stranger("draft", "submit", str(onward))) == "OK"
+
+
 def test_who_is_no_party_can_neither_sign_nor_be_slipped_in(
     exporter: Machine, factor: Machine, stranger: Machine, tmp_path: Path, network_folder: Path
 ) -> None:
@@ -266,7 +281,8 @@ def test_people_are_told_what_they_sign(exporter: Machine, factor: Machine, tmp_
     offline = factor.shell("draft", "show", str(draft), "--offline", *on)
     assert "7700 minor units" in offline.out
     assert factor.shell("draft", "check", str(draft), *on).code == 0
-    assert factor.shell("draft", "sign", str(draft), *on).code == 0
+    signing = factor.shell("draft", "sign", str(draft), *on)
+    assert "assigns 77.00 USD" in signing.out
     assert "committed" in factor.shell("draft", "submit", str(draft), *on).out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 from dataclasses import replace
@@ -12,6 +13,7 @@ import msgpack
 import nacl.bindings
 import pytest
 
+from client.cli import run
 from client.commands import output
 from client.draft_file import (
     DRAFT_BYTES_MAX,
@@ -27,9 +29,11 @@ from client.drafts import check_time, merge, parties_of, standing_of, with_signa
 from client.errors import DirectoryError, DraftRefused, InputError
 from client.operation_words import SENTENCES, Glossary, facts_of, sentence_of, sums_of
 from client.wallet import draft_body
+from node.network_files import NetworkPlan, make_network
 from registry.entry import Mode, decode_body, decode_entry, sign_body
 from registry.fingerprints import Numbering
-from registry.limits import SEQUENCE_WINDOW, SIGNATURES_MAX
+from registry.genesis import parse_genesis
+from registry.limits import OPERATIONS_MAX, SEQUENCE_WINDOW, SIGNATURES_MAX
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
 from registry.operations import OPERATION_TYPES, Assign, ConfirmTacitly, Freeze, NotifyDebtor, Operation
 from registry.operations.governance import Role
@@ -333,3 +337,25 @@ def test_what_another_party_wrote_cannot_hide_a_part_of_itself(capsys: pytest.Ca
     assert told.count(hidden) == 2
     for words in ("[bold]case[/bold]", "[debtor x; amount 5]", "[a]"):
         assert words in told
+
+
+def test_a_draft_of_a_thousand_operations_is_told_line_by_line_and_summed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "net"
+    make_network(folder, NetworkPlan(), datetime.datetime.now(datetime.UTC))
+    chain_id = parse_genesis((folder / "genesis.json").read_bytes()).chain_id
+    operations = tuple(
+        replace(ASSIGNMENT, receivable=number.to_bytes(32, "big")) for number in range(OPERATIONS_MAX)
+    )
+    large = draft_body(chain_id, EXPORTER, 1, 1_800_000_000_000, operations)
+    draft = tmp_path / "large.draft"
+    write_draft(draft, signed(large, EXPORTER))
+    asked = ("draft", "show", str(draft), "--offline", "--network", str(folder))
+    assert run(asked) == 0
+    told = capsys.readouterr().out
+    assert told.count("assigns") == OPERATIONS_MAX
+    assert f"{OPERATIONS_MAX * ASSIGNMENT.amount} minor units" in " ".join(told.split())
+    assert run((*asked, "--json")) == 0
+    assert len(json.loads(capsys.readouterr().out)["operations"]) == OPERATIONS_MAX
+    assert len(read_draft(draft).signatures) == 1
