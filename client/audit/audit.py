@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from registry.errors import GenesisInvalid
+from registry.errors import GenesisInvalid, ProofInvalid
 from registry.genesis import Genesis, parse_genesis
 
 from ..trust import Checkpoint
-from .certificates import validator_set
+from ..validator_sets import ValidatorSets
 from .container import MANIFEST_OFFSET, ExportReader, Manifest
 from .findings import EXIT_BY_CATEGORY, Category, Check, CheckFailed, Exit, Finding, Findings, finding
 from .header_chain import HeaderChain
@@ -29,6 +29,7 @@ from .inspection import Anchor, InspectedBlock
 from .invariants import check_final_state, records_to_check
 from .replay import REPLAY_CHECKS, Observer, Replay
 from .report import NOT_CHECKED, AuditReport, CheckResult, Status
+from .validator_scan import scan_validators
 from .workers import GARBAGE_THRESHOLD, Alone, Crew, WorkerPool
 
 Progress = Callable[[int, int], None]
@@ -117,7 +118,8 @@ class _Audit:
             return
         headers = self._headers = HeaderChain(genesis, self._request.expected_head)
         replay = self._replay = Replay(genesis, self._observer)
-        anchor = Anchor(genesis.chain_id, validator_set(genesis))
+        with self._request.file.open("rb") as file:
+            anchor = Anchor(genesis.chain_id, scan_validators(file, genesis))
         with ExitStack() as stack:
             crew: Crew = Alone(anchor)
             if self._request.workers > 0:
@@ -139,8 +141,8 @@ class _Audit:
             return None
         try:
             genesis = parse_genesis(self._request.genesis)
-            validator_set(genesis)
-        except GenesisInvalid as error:
+            ValidatorSets(genesis)
+        except (GenesisInvalid, ProofInvalid) as error:
             self.findings.add(finding(Check.ANCHOR, Category.NO_ANCHOR, error.message))
             return None
         if manifest.chain_id != genesis.chain_id:

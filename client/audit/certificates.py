@@ -10,24 +10,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from consensus.certificate import Certificate, verify_certificate
-from consensus.errors import CertificateInvalid, InvalidMessage, InvalidValidatorSet
-from consensus.validators import NodeId, Validator, ValidatorSet
-from registry.errors import BadSignature, GenesisInvalid
-from registry.genesis import Genesis
+from consensus.errors import CertificateInvalid, InvalidMessage
+from registry.errors import BadSignature
 from registry.signing import verify
 
+from ..validator_sets import ValidatorSets
 from .findings import Category, Check, Finding, finding
 
 _REMEMBERED_MAX: Final = 256  # several batches of blocks of one worker
-
-
-def validator_set(genesis: Genesis) -> ValidatorSet:
-    """The validators that the genesis document names. Raises GenesisInvalid when they cannot vote."""
-    nodes = genesis.validators()
-    try:
-        return ValidatorSet(tuple(Validator(NodeId(n.node_id), n.consensus_key, n.power) for n in nodes))
-    except InvalidValidatorSet as error:
-        raise GenesisInvalid(f"genesis: the validators cannot vote: {error.message}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +30,10 @@ class Certified:
 
 @dataclass(slots=True)
 class CertificateChecker:
-    """Checks certificates of one chain against one validator set."""
+    """Checks certificates of one chain, each against the validators of its height."""
 
     chain_id: bytes
-    validators: ValidatorSet
+    sets: ValidatorSets
     _verified: dict[bytes, Certified] = field(default_factory=dict)
 
     def certified(self, encoded: bytes) -> Certified:
@@ -56,7 +46,8 @@ class CertificateChecker:
         except InvalidMessage as error:
             raise CertificateRefused(Category.MALFORMED, f"no certificate: {error}") from error
         try:
-            verify_certificate(certificate, self.validators, self.chain_id, verify)
+            validators = self.sets.at(certificate.height).validators
+            verify_certificate(certificate, validators, self.chain_id, verify)
         except CertificateInvalid as error:
             raise CertificateRefused(Category.UNAUTHORISED, str(error)) from error
         except BadSignature as error:

@@ -129,18 +129,6 @@ class HeaderChain:
                         found=header.validators_hash,
                     )
                 )
-        self.evaluated[Check.VALIDATOR_CHANGE] += 1
-        if header.next_validators_hash != header.validators_hash:
-            # No operation of these rules changes the validators, so nothing recorded can authorise it.
-            found.append(
-                place.finding(
-                    Check.VALIDATOR_CHANGE,
-                    Category.UNAUTHORISED,
-                    "the validators change without a recorded decision",
-                    expected=header.validators_hash,
-                    found=header.next_validators_hash,
-                )
-            )
         return found
 
     def _history_findings(self, header: Header, place: Place) -> list[Finding]:

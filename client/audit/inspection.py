@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from consensus.errors import EvidenceInvalid, InvalidMessage
 from consensus.evidence import Equivocation, verify_evidence
-from consensus.validators import NodeId, ValidatorSet
+from consensus.validators import NodeId
 from registry import limits
 from registry.block import (
     BLOCK_VERSION,
@@ -35,6 +35,7 @@ from registry.merkle.log import tree_root
 from registry.operations import total_weight
 from registry.signing import verify
 
+from ..validator_sets import ValidatorSets
 from .certificates import CertificateChecker, CertificateRefused, Certified
 from .container import BLOCK_HEAD_BYTES, FRAME_HEAD_BYTES, BlockFrame, ExportedBlock, decode_block_payload
 from .findings import FINDINGS_PER_BLOCK_MAX, Category, Check, CheckFailed, Finding, finding
@@ -45,7 +46,8 @@ class Anchor:
     """What the auditor was given and trusts, as far as a single block needs it."""
 
     chain_id: bytes
-    validators: ValidatorSet
+    sets: ValidatorSets
+    """Who certifies at which height: the genesis document's validators, and those that followed (`validator_scan`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Inspector:
 
     def __init__(self, anchor: Anchor) -> None:
         self._anchor = anchor
-        self._certificates = CertificateChecker(anchor.chain_id, anchor.validators)
+        self._certificates = CertificateChecker(anchor.chain_id, anchor.sets)
 
     def inspect(self, frame: BlockFrame) -> InspectedBlock:
         """Look at one frame. Never raises on what is in it."""
@@ -175,12 +177,13 @@ class Inspector:
                 expected=self._anchor.chain_id,
                 found=header.chain_id,
             )
-        if self._anchor.validators.get(NodeId(header.proposer)) is None:
+        validators = self._anchor.sets.at(header.height).validators
+        if validators.get(NodeId(header.proposer)) is None:
             notes.add(
                 Check.VALIDATORS_HASH,
                 Category.UNAUTHORISED,
                 "the block's proposer is no validator",
-                expected=", ".join(each.node_id for each in self._anchor.validators.validators),
+                expected=", ".join(each.node_id for each in validators.validators),
                 found=header.proposer,
             )
         if header.rules_version != RULES_VERSION:
@@ -244,7 +247,7 @@ class Inspector:
             what = f"evidence {index} proves nothing"
             try:
                 evidence = Equivocation.decode(raw)
-                verify_evidence(evidence, self._anchor.validators, chain_id, verify)
+                verify_evidence(evidence, self._anchor.sets.at(evidence.height).validators, chain_id, verify)
             except InvalidMessage as error:
                 notes.add(Check.EVIDENCE, Category.MALFORMED, f"{what}: {error}")
             except EvidenceInvalid as error:
@@ -377,17 +380,24 @@ _BIN_8: Final = 0xC4
 _BIN_16: Final = 0xC5
 
 
-def _salvage_header(block: bytes, notes: _Notes) -> tuple[Header | None, BlockHash | None]:
-    """The header of a block whose body is broken: it comes first, so it can be cut out without reading the rest."""
+def cut_header(block: bytes) -> bytes | None:
+    """The header bytes of an encoded block: they come first, so they can be cut out without reading the rest."""
     if len(block) < 4 or block[0] != _ARRAY_OF_4:
-        return None, None
+        return None
     if block[1] == _BIN_8:
         start, length = 3, block[2]
     elif block[1] == _BIN_16:
         start, length = 4, int.from_bytes(block[2:4])
     else:
+        return None
+    return block[start : start + length]
+
+
+def _salvage_header(block: bytes, notes: _Notes) -> tuple[Header | None, BlockHash | None]:
+    """The header of a block whose body is broken."""
+    header_bytes = cut_header(block)
+    if header_bytes is None:
         return None, None
-    header_bytes = block[start : start + length]
     try:
         header = decode_header(header_bytes)
     except MalformedEntry:

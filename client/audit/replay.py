@@ -34,7 +34,14 @@ _REFUSED: Final[dict[Code, tuple[Check, Category]]] = {
     Code.EXPIRED: (Check.FRESHNESS, Category.RULE),
     Code.QUOTA: (Check.FRESHNESS, Category.RULE),
 }
-REPLAY_CHECKS: Final = (Check.RIGHT, Check.FRESHNESS, Check.ENTRY_IDS, Check.RULES, Check.STATE_ROOT)
+REPLAY_CHECKS: Final = (
+    Check.VALIDATOR_CHANGE,
+    Check.RIGHT,
+    Check.FRESHNESS,
+    Check.ENTRY_IDS,
+    Check.RULES,
+    Check.STATE_ROOT,
+)
 
 
 class Observer(Protocol):
@@ -136,6 +143,20 @@ def _compare(
         what = "the header is bound to another policy than the recorded one"
         found.append(
             place.finding(Check.RULES, Category.RULE, what, expected=policy_hash, found=header.policy_hash)
+        )
+    decided = execution.next_validators_hash
+    if header.next_validators_hash != decided:
+        what = "the header announces other validators than the recorded governance has decided"
+        if decided == header.validators_hash:
+            what = "the validators change without a recorded decision"
+        found.append(
+            place.finding(
+                Check.VALIDATOR_CHANGE,
+                Category.UNAUTHORISED,
+                what,
+                expected=decided,
+                found=header.next_validators_hash,
+            )
         )
     if header.state_root != result.state_root:
         what = "the validators certified another state than the entries lead to"

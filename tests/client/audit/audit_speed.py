@@ -18,10 +18,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from client.audit.audit import AuditRequest, run_audit
-from client.audit.certificates import validator_set
 from client.audit.container import ExportedBlock, ExportReader, write_export
 from client.audit.inspection import Anchor, Inspector
 from client.trust import parse_checkpoint
+from client.validator_sets import ValidatorSets
 from registry.genesis import parse_genesis
 from registry.operations.existence import RegisterReceivable
 from registry.signing import SigningKey, verify
@@ -107,7 +107,7 @@ def profile(folder: Path) -> None:
     asked = request(folder, 2)
     assert asked.genesis is not None
     genesis = parse_genesis(asked.genesis)
-    inspector = Inspector(Anchor(genesis.chain_id, validator_set(genesis)))
+    inspector = Inspector(Anchor(genesis.chain_id, ValidatorSets(genesis)))
     with asked.file.open("rb") as file:
         frames = list(ExportReader(file).frames())
     for work in (lambda: [inspector.inspect(frame) for frame in frames], lambda: run_audit(asked)):

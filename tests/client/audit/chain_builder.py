@@ -205,15 +205,18 @@ class ChainBuilder:
             votes.append(unsigned.signed(key.sign(message)))
         return Certificate.from_votes(votes, validators).encode()
 
-    def double_vote(self, who: str, height: int, *, signer: str | None = None) -> bytes:
-        """Evidence that a validator precommitted two blocks of one height; `signer` is who really signed."""
+    def double_vote(
+        self, who: str, height: int, *, signer: str | None = None, key: SigningKey | None = None
+    ) -> bytes:
+        """Evidence that a validator precommitted two blocks of one height; `signer` is who really signed, or `key` with what."""
+        signing = key or key_of("node " + (signer or who))
         votes = []
         for block_hash in (b"\x01" * 32, b"\x02" * 32):
             unsigned = UnsignedVote(
                 VoteType.PRECOMMIT, height, 0, BlockHash(block_hash), NO_ROUND, NodeId(who)
             )
             message = unsigned.sign_bytes(self.genesis.chain_id)
-            votes.append(unsigned.signed(key_of("node " + (signer or who)).sign(message)))
+            votes.append(unsigned.signed(signing.sign(message)))
         return Equivocation(*votes).encode()
 
     def build(

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from client.audit.certificates import validator_set
 from client.audit.container import BlockFrame
 from client.audit.findings import Category, Check
 from client.audit.inspection import Anchor
@@ -23,13 +22,14 @@ from client.audit.workers import (
     WorkerLimits,
     WorkerPool,
 )
+from client.validator_sets import ValidatorSets
 from tests.client.audit.auditing import Auditor
 from tests.client.audit.chain_builder import ChainBuilder, with_header
 from tests.client.audit.raw_container import block_payload
 
 
 def anchor_of(chain: ChainBuilder) -> Anchor:
-    return Anchor(chain.genesis.chain_id, validator_set(chain.genesis))
+    return Anchor(chain.genesis.chain_id, ValidatorSets(chain.genesis))
 
 
 def frames_of(chain: ChainBuilder) -> list[BlockFrame]:
