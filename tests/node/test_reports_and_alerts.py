@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from client.answers import AlertBatch
 from client.audit.audit import AuditRequest
 from client.audit.export import export_chain
 from client.audit.reporting import audited_report
+from client.cli import run
 from client.connection import Identity
 from client.directory import Directory, read_directory
 from client.errors import CallRefused
@@ -171,3 +174,39 @@ async def _next_batch(client: RegistryClient, from_height: int) -> AlertBatch:
         if batch.alerts:
             return batch
     raise AssertionError("the stream ended")
+
+
+def test_the_command_line_asks_a_node_and_recomputes_from_an_export(
+    network: Network, directory: Directory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(directory.folder)
+    files = {name: str(tmp_path / name) for name in ("asked.json", "derived.json", "chain.pbk")}
+    asking = ("--as-of", "2", "--sector", "--network", folder)
+    assert run(("report", *asking, "--as", "association", "--out", files["asked.json"])) == 0
+    said = capsys.readouterr().err
+    assert "One node's word" in said
+    assert run(("export", "-o", files["chain.pbk"], "--network", folder)) == 0
+    head = capsys.readouterr().out.strip()
+    export = ("--export", files["chain.pbk"], "--genesis", f"{folder}/genesis.json", "--head", head)
+    assert run(("report", *asking, *export, "--out", files["derived.json"])) == 0
+    asked, derived = (Path(files[name]).read_bytes() for name in ("asked.json", "derived.json"))
+    assert asked == derived
+    assert sha256(asked).hexdigest() in said
+    assert run(("report", *asking, "--as", "factor-1")) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_the_command_line_prints_alerts_until_a_height(
+    network: Network, directory: Directory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("alerts", "watch", "--network", str(directory.folder), "--as", "association", "--from", "1")
+    assert run((*arguments, "--until", "2", "--json")) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    alert = json.loads(line)
+    assert (alert["kind"], alert["height"], alert["detail"]) == (
+        "duplicate_attempt",
+        2,
+        "DUPLICATE_RECEIVABLE",
+    )
+    assert run((*arguments, "--until", "2")) == 0
+    assert "duplicate_attempt, DUPLICATE_RECEIVABLE, 1,000.01 USD" in capsys.readouterr().out

@@ -31,8 +31,8 @@ from tests.registry.consortium import (
     found,
     payment,
     release,
-    resolution,
 )
+from tests.registry.existence_examples import credit, noticed
 from tests.registry.supervision.supervised_chain import followed, report_of
 
 POLICY: Policy = replace(OPEN_POLICY, dispose_past_due=True)
@@ -53,7 +53,7 @@ MOMENTS = st.lists(
     st.tuples(
         # How many days pass before the block, and what is done in it: which, on which receivable, how much.
         st.sampled_from((0, 0, 0, 1, 1, 5, 23, 31, 60)),
-        st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3), st.integers(1, 6_000)), max_size=3),
+        st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3), st.integers(1, 1_500)), max_size=3),
     ),
     min_size=1,
     max_size=14,
@@ -63,6 +63,12 @@ MOMENTS = st.lists(
 def chain_of(moments: list[Moment]) -> Consortium:
     """A chain in which these things are tried; many are refused, which is as good."""
     consortium = found(POLICY)
+    for due_day in (START_DAY + 40, START_DAY + 90):
+        receivable = consortium.registered(due_date=due_day)
+        consortium.do(
+            consortium.assignment(receivable, 4_000), consortium.pledging(receivable, 2_000, to=FACTOR_2)
+        )
+        noticed(consortium, receivable)
     for days, things in moments:
         at_ms = consortium.now_ms + days * DAY_MS
         entries = [_entry(consortium, what, which, amount, at_ms) for what, which, amount in things]
@@ -86,10 +92,10 @@ def _entry(consortium: Consortium, what: int, which: int, amount: int, at_ms: in
         ),
         lambda: payment(receivable, amount, reference=f"{consortium.tip.height}-{which}"),
         lambda: dispute(receivable, amount),
-        lambda: resolution(receivable, dilution=((EXPORTER, amount),)),
+        lambda: credit(receivable, (EXPORTER, amount), number=f"CN-{consortium.tip.height}-{amount}"),
         lambda: linked(consortium, receivable, until_ms=at_ms + (20 + amount % 60) * DAY_MS),
         lambda: release(receivable, record.liens[0].lien_id if record.liens else bytes(32), FACTOR_2),
-        lambda: indirect(receivable, amount),
+        lambda: indirect(receivable, amount, bank_reference=amount.to_bytes(32)),
     )
     return consortium.entry(makers[what - 1](), valid_until_ms=until_ms)
 
