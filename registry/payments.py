@@ -34,6 +34,14 @@ class Payment:
     place: Reference
 
 
+@dataclass(frozen=True, slots=True)
+class BankReference:
+    """Used once, by the operation at `place`. `payment` is what can be called back; None once it was, or where nothing can."""
+
+    place: Reference
+    payment: Payment | None
+
+
 def payment_between(before: Receivable, after: Receivable, holder: str, place: Reference) -> Payment:
     """The payment that made `after` of `before`."""
     left = {lien.lien_id: lien.amount for lien in after.liens}

@@ -28,7 +28,7 @@ from .member import MEMBER, Member
 from .merkle.map import MapUpdate, apply_updates
 from .nodes import NODE_SET, NodeSet
 from .operations.fields import MEMBER_ID, RECEIVABLE_ID
-from .payments import PAYMENT, Payment
+from .payments import PAYMENT, BankReference, Payment
 from .policy import POLICY, Policy
 from .pools import POOL, Pool, follow
 from .receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY, Receivable, summarise
@@ -51,7 +51,7 @@ class Namespace(IntEnum):
     FINGERPRINT = 5
     SIMILAR = 6
     DELIVERY = 7
-    PAYMENT_REFERENCE = 8
+    BANK_REFERENCE = 8
     POLICY = 9
     GOVERNANCE = 10
     PENDING_POLICY = 11
@@ -65,7 +65,6 @@ class Namespace(IntEnum):
     TRADE = 34
     QUOTA = 35
     BLANKET = 20
-    PAYMENT = 40
     COVERAGE = 50
     POOL = 60
 
@@ -257,6 +256,18 @@ def _decode_receivable(_public_part: bytes, private: bytes) -> Receivable:
     return read(RECEIVABLE, private, STORED_VALUE_BYTES_MAX, "receivable")
 
 
+def _encode_bank_reference(used: BankReference) -> tuple[bytes, bytes]:
+    # One value for both: a payment would cost a key of the tree more, and the two are never read apart.
+    private = b"" if used.payment is None else pack(PAYMENT.encode(used.payment, "payment"))
+    return pack(REFERENCE.encode(used.place, "reference")), private
+
+
+def _decode_bank_reference(public: bytes, private: bytes) -> BankReference:
+    place = read(REFERENCE, public, STORED_VALUE_BYTES_MAX, "reference")
+    payment = read(PAYMENT, private, STORED_VALUE_BYTES_MAX, "payment") if private else None
+    return BankReference(place, payment)
+
+
 _STORED: Final = Struct(
     lambda public, private: (public, private),
     {"public": Blob(STORED_VALUE_BYTES_MAX), "private": Blob(STORED_VALUE_BYTES_MAX)},
@@ -283,9 +294,8 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
             },
         )
     ),
-    Namespace.PAYMENT_REFERENCE: _public(REFERENCE),
+    Namespace.BANK_REFERENCE: _ValueFormat(_encode_bank_reference, _decode_bank_reference),
     Namespace.BLANKET: _private(BLANKETS),
-    Namespace.PAYMENT: _private(PAYMENT),
     Namespace.COVERAGE: _private(POLICY_USE),
     # Its parties ask for it by its id, which is a hash that nobody else can make up.
     Namespace.POOL: _private(POOL, hidden=False),
@@ -385,7 +395,9 @@ class WorkingState:
         for pool_id in dict.fromkeys(pooled.pool_id for pooled in memberships if pooled is not None):
             pool = self.pool(pool_id)
             if pool is None:
-                raise InvariantViolation("a receivable is in no pool that exists", receivable=identifier.hex())
+                raise InvariantViolation(
+                    "a receivable is in no pool that exists", receivable=identifier.hex()
+                )
             changed = follow(pool, before, after)
             if changed != pool:
                 self.put(Namespace.POOL, pool_id, changed)
@@ -441,8 +453,8 @@ class WorkingState:
 
     def payment(self, bank_reference: bytes) -> Payment | None:
         """A recorded payment that has not been reversed."""
-        payment: Payment | None = self.get(Namespace.PAYMENT, bank_reference)
-        return payment
+        used: BankReference | None = self.get(Namespace.BANK_REFERENCE, bank_reference)
+        return None if used is None else used.payment
 
     def exposure(self, factor: str, debtor_reference: bytes, currency: str) -> int:
         """What the member has at stake with the debtor, in minor units (`registry.exposure`)."""

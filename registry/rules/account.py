@@ -10,6 +10,7 @@ from ..accounts import Account, IndirectPayment, turned_over, with_account, with
 from ..errors import Code, Reason, RuleViolation
 from ..notices import notice_of
 from ..operations.account import ReportIndirectPayment, SetCollectionAccount
+from ..payments import BankReference
 from ..receivable import Receivable
 from ..state import Namespace
 from .assignment import HOUR_MS
@@ -22,6 +23,7 @@ from .judgement import (
     held_part,
     known_receivable,
     live_receivable,
+    never_used,
     positive,
     unclosed_receivable,
     unrestrained,
@@ -76,16 +78,12 @@ def report_indirect_payment(judgement: Judgement, operation: ReportIndirectPayme
             reasons=(Reason("held", held), Reason("indirect", owed)),
         )
     state, place = judgement.state, judgement.place(record.receivable_id)
-    used = state.get(Namespace.PAYMENT_REFERENCE, operation.bank_reference)
-    if used is not None:
-        raise RuleViolation(
-            Code.REFERENCE_REUSED, "this bank reference has been recorded already", collided_with=used
-        )
+    never_used(judgement, operation.bank_reference)
     if len(record.collection.indirect) >= limits.INDIRECT_PAYMENTS_MAX:
         raise RuleViolation(
             Code.LIMIT_REACHED, f"at most {limits.INDIRECT_PAYMENTS_MAX} indirect payments stay open"
         )
-    state.put(Namespace.PAYMENT_REFERENCE, operation.bank_reference, place)
+    state.put(Namespace.BANK_REFERENCE, operation.bank_reference, BankReference(place, None))
     payment = IndirectPayment(operation.bank_reference, operation.holder, operation.amount, place)
     judgement.flag("indirect", operation.amount)
     collection = with_indirect(record.collection, payment)

@@ -11,7 +11,7 @@ from ..covers import PolicyUse, policy_use_id, running, uses_of, with_cut
 from ..errors import Code, Reason, RuleViolation
 from ..operations.arrears import DeclareDefault, ReversePayment
 from ..operations.governance import Role
-from ..payments import Payment, without_payment
+from ..payments import BankReference, Payment, without_payment
 from ..receivable import Phase, Receivable
 from ..state import Namespace
 from .disposal import DAY_MS
@@ -58,7 +58,8 @@ def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
         reclaim_fingerprints(judgement, record)
         reopened = reopened.move_to(Phase.LIVE if record.default is None else Phase.OVERDUE)
     reopened = _covered_again(judgement, reopened, payment)
-    judgement.state.put(Namespace.PAYMENT, operation.bank_reference, None)
+    used = BankReference(payment.place, None)
+    judgement.state.put(Namespace.BANK_REFERENCE, operation.bank_reference, used)
     judgement.flag("reversed", payment.amount)
     return judgement.store(replace(reopened, changed_height=judgement.height))
 

@@ -10,10 +10,20 @@ from ..liens import fit_liens
 from ..operations.collection import RecordPayment, Settle
 from ..operations.governance import Role
 from ..parts import after_collection, after_payment
-from ..payments import payment_between
+from ..payments import BankReference, payment_between
 from ..receivable import Lien, Phase, Receivable
 from ..state import Namespace
-from .judgement import HOLDING, Judgement, Party, Rule, held_part, live_receivable, positive, unrestrained
+from .judgement import (
+    HOLDING,
+    Judgement,
+    Party,
+    Rule,
+    held_part,
+    live_receivable,
+    never_used,
+    positive,
+    unrestrained,
+)
 
 
 def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
@@ -23,7 +33,6 @@ def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
     """
     record = live_receivable(judgement, operation.receivable)
     positive(operation.amount)
-    state = judgement.state
     if operation.reporter != operation.holder:
         _check_reporter(judgement, record, operation.reporter)
     held = held_part(record, operation.holder).amount
@@ -34,12 +43,7 @@ def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
             collided_with=record.place,
             reasons=(Reason("held", held), Reason("outstanding", record.outstanding)),
         )
-    used = state.get(Namespace.PAYMENT_REFERENCE, operation.bank_reference)
-    if used is not None:
-        raise RuleViolation(
-            Code.REFERENCE_REUSED, "this bank reference has been recorded already", collided_with=used
-        )
-    state.put(Namespace.PAYMENT_REFERENCE, operation.bank_reference, judgement.place(record.receivable_id))
+    never_used(judgement, operation.bank_reference)
     paid = replace(
         record,
         parts=after_payment(record.parts, operation.holder, operation.amount),
@@ -52,7 +56,19 @@ def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
     liens = fit_liens(paid, operation.holder)
     if operation.reporter == operation.holder:
         _check_consent(record, liens, operation.consenting_pledgees)
-    return judgement.store(replace(paid, liens=liens))
+    subject = judgement.store(replace(paid, liens=liens))
+    _note_payment(judgement, record, operation)
+    return subject
+
+
+def _note_payment(judgement: Judgement, before: Receivable, operation: RecordPayment) -> None:
+    """Note what the payment took from whom, for the day on which the bank calls it back."""
+    after = judgement.state.receivable(before.receivable_id)
+    assert after is not None
+    place = judgement.place(before.receivable_id)
+    payment = payment_between(before, after, operation.holder, place)
+    used = BankReference(place, payment)
+    judgement.state.put(Namespace.BANK_REFERENCE, operation.bank_reference, used)
 
 
 def _check_reporter(judgement: Judgement, record: Receivable, reporter_id: str) -> None:
@@ -124,23 +140,11 @@ def _paying(operation: RecordPayment) -> tuple[Party, ...]:
     return (Party(operation.reporter, (*HOLDING, Role.ATTESTER)), *pledgees)
 
 
-def record_reversible_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
-    """`record_payment`, and what it took from whom, for the day on which the bank calls it back."""
-    before = judgement.state.receivable(operation.receivable)
-    subject = record_payment(judgement, operation)
-    after = judgement.state.receivable(operation.receivable)
-    assert before is not None
-    assert after is not None
-    payment = payment_between(before, after, operation.holder, judgement.place(subject))
-    judgement.state.put(Namespace.PAYMENT, operation.bank_reference, payment)
-    return subject
-
-
 def _settling(operation: Settle) -> tuple[Party, ...]:
     return tuple(Party(holder, HOLDING) for holder in operation.holders)
 
 
 RULES: Final = (
-    Rule(RecordPayment, _paying, record_reversible_payment, while_suspended=True),
+    Rule(RecordPayment, _paying, record_payment, while_suspended=True),
     Rule(Settle, _settling, settle, while_suspended=True),
 )

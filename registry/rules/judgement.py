@@ -9,6 +9,7 @@ from typing import Any, Final
 from ..accounts import without_pending
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..operations.governance import Role
+from ..payments import BankReference
 from ..policy import Policy
 from ..receivable import CLOSED, Part, Receivable, with_fitting_claims
 from ..state import Namespace, WorkingState
@@ -174,6 +175,15 @@ def similar_key(exporter: str, debtor_reference: bytes, similar: bytes) -> bytes
 def positive(amount: int) -> None:
     if amount <= 0:
         raise RuleViolation(Code.AMOUNT_NOT_POSITIVE, "an amount must be greater than zero")
+
+
+def never_used(judgement: Judgement, bank_reference: bytes) -> None:
+    """A payment is recorded once, whoever reports it and however."""
+    used: BankReference | None = judgement.state.get(Namespace.BANK_REFERENCE, bank_reference)
+    if used is not None:
+        raise RuleViolation(
+            Code.REFERENCE_REUSED, "this bank reference has been recorded already", collided_with=used.place
+        )
 
 
 def debtor_of(judgement: Judgement, record: Receivable, member_id: str) -> None:

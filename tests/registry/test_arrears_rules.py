@@ -116,7 +116,7 @@ def test_a_payment_is_reversed_once_and_its_reference_stays_used(consortium: Con
     assert consortium.code(reversal(other, paid.bank_reference)) is Code.UNKNOWN_PAYMENT
     assert consortium.code(reversal(bytes(32), paid.bank_reference)) is Code.UNKNOWN_RECEIVABLE
     consortium.do(reversal(receivable, paid.bank_reference))
-    assert stored(consortium, Namespace.PAYMENT, paid.bank_reference) is None
+    assert stored(consortium, Namespace.BANK_REFERENCE, paid.bank_reference).payment is None
     assert consortium.code(reversal(receivable, paid.bank_reference)) is Code.UNKNOWN_PAYMENT
     assert consortium.code(paid) is Code.REFERENCE_REUSED
 

@@ -72,7 +72,7 @@ def test_a_bank_reference_is_used_once(consortium: Consortium) -> None:
     used = payment(first, 1_000, reference="TRN-000123")
     assert consortium.code(used) is Code.OK
     place = Reference(first, consortium.tip.height, 0, 0)
-    assert stored(consortium, Namespace.PAYMENT_REFERENCE, used.bank_reference) == place
+    assert stored(consortium, Namespace.BANK_REFERENCE, used.bank_reference).place == place
     for operation in (used, payment(second, 500, reference="trn 123")):
         result = consortium.result(operation)
         assert (result.code, result.collided_with) == (Code.REFERENCE_REUSED, place)

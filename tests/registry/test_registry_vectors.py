@@ -244,7 +244,7 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
         Namespace.FINGERPRINT: b"\x01" + prints.invoice,
         Namespace.SIMILAR: similar_key(EXPORTER, record.debtor_reference, prints.similar),
         Namespace.DELIVERY: prints.deliveries[0].fingerprint,
-        Namespace.PAYMENT_REFERENCE: bank_reference,
+        Namespace.BANK_REFERENCE: bank_reference,
         Namespace.POLICY: b"",
         Namespace.GOVERNANCE: b"",
         Namespace.PENDING_POLICY: b"",
@@ -257,7 +257,6 @@ def _state(consortium: Consortium) -> Iterator[dict[str, str]]:
         Namespace.TRADE: FINGERPRINT_KEY.debtor(EXPORTER),
         Namespace.QUOTA: EXPORTER.encode(),
         Namespace.BLANKET: TRADER.encode(),
-        Namespace.PAYMENT: bank_reference,
         Namespace.COVERAGE: policy_use_id(INSURER, INSURANCE, "USD"),
         Namespace.POOL: next(iter(consortium.pools)),
     }
@@ -446,7 +445,7 @@ _PRIVATE = {
     Namespace.RISK_ASSETS,
     Namespace.TRADE,
     Namespace.QUOTA,
-    Namespace.PAYMENT,
+    Namespace.BANK_REFERENCE,
     Namespace.COVERAGE,
     Namespace.POOL,
 }
