@@ -93,14 +93,18 @@ class Glossary:
 def sentence_of(operation: Operation, glossary: Glossary) -> str:
     """The operation in one sentence."""
     kind = TYPE_BY_CLASS[type(operation)]
-    return SENTENCES.get(kind.name, kind.name).format_map(dict(facts_of(operation, glossary)))
+    told = dict(_told(operation, _Telling(glossary, currency_of(operation, glossary), is_brief=True)))
+    return SENTENCES.get(kind.name, kind.name).format_map(told)
 
 
 def facts_of(operation: Operation, glossary: Glossary) -> list[tuple[str, str]]:
     """Every field of the operation in words, in the order in which it is signed."""
-    kind = TYPE_BY_CLASS[type(operation)]
-    telling = _Telling(glossary, currency_of(operation, glossary))
-    return [(name, telling.tell(shape, getattr(operation, name))) for name, shape in kind.shape.fields]
+    return _told(operation, _Telling(glossary, currency_of(operation, glossary)))
+
+
+def _told(operation: Operation, telling: _Telling) -> list[tuple[str, str]]:
+    fields = TYPE_BY_CLASS[type(operation)].shape.fields
+    return [(name, telling.tell(shape, getattr(operation, name))) for name, shape in fields]
 
 
 def currency_of(operation: Operation, glossary: Glossary) -> str | None:
@@ -148,6 +152,8 @@ def amount_in_words(amount: int, currency: str | None) -> str:
 class _Telling:
     glossary: Glossary
     currency: str | None
+    is_brief: bool = False
+    """Members by their names alone."""
 
     def tell(self, shape: Shape[Any], value: Any) -> str:
         """One value, by the shape that it is signed in."""
@@ -155,7 +161,7 @@ class _Telling:
             return amount_in_words(value, self.currency)
         if shape is MEMBER_ID:
             name = self.glossary.names.get(value)
-            return value if name is None else f"{name} ({value})"
+            return value if name is None else name if self.is_brief else f"{name} ({value})"
         if shape is DAY:
             return date_of(value).isoformat()
         if shape is TIME_MS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -31,6 +31,8 @@ from . import draft_checks, output
 from . import options as opt
 from .outcome import TOLD_SINGLY_MAX, forecast_document, show_forecast, show_receipt
 from .session import Options, Session, in_session
+
+PROBLEMS_SHOWN_MAX: Final = 20
 
 draft_app = typer.Typer(
     help="Entries that several parties sign one after the other: look at, check, sign, hand in.",
@@ -105,12 +107,15 @@ def check(
                     **_standing_document(checked.entry, checked.standing),
                     "papers_checked": len(checked.shown),
                     "forecast": forecast_document(operations, checked.forecast),
+                    "overdrawn": list(checked.overdrawn),
                 }
             )
         else:
             _show_checked(checked)
             show_forecast(operations, checked.forecast, as_json=False)
-        if checked.is_refused:
+            for words_of_it in checked.overdrawn[:PROBLEMS_SHOWN_MAX]:
+                typer.echo(f"  {words_of_it}")
+        if checked.refusal() is not None:
             raise typer.Exit(output.ExitCode.REFUSED)
 
     in_session(Options(network, acting, node, timeout_s, as_json, "draft"), work)
@@ -134,12 +139,9 @@ def sign(
 
     async def work(session: Session) -> None:
         checked = await draft_checks.check(session, file, papers)
-        if checked.is_refused and not despite_forecast:
-            refused = next(each for each in checked.forecast.forecasts if each.code != Code.OK)
-            raise DraftRefused(
-                f"a node says that it would be refused now: {refused.code}; see `pledgebook draft check`, or sign "
-                "--despite-forecast"
-            )
+        refusal = checked.refusal()
+        if refusal is not None and not despite_forecast:
+            raise DraftRefused(f"{refusal}; see `pledgebook draft check`, or sign --despite-forecast")
         if not as_json:
             glossary = await draft_checks.glossary_of(session, checked.entry.body.operations)
             _show_in_short(checked.entry, glossary)

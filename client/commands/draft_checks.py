@@ -20,7 +20,9 @@ from registry.errors import Code
 from registry.fingerprints import Fingerprints, Numbering
 from registry.identifiers import show_id
 from registry.member import Member
-from registry.operations import Operation
+from registry.money import show_amount
+from registry.operations import Assign, Operation, Pledge
+from registry.receivable import Phase
 
 from ..answers import ByFingerprint, ById, Preflight
 from ..connection import system_clock
@@ -46,11 +48,15 @@ class Checked:
     standing: Standing
     shown: Mapping[bytes, ShownPapers]
     forecast: Preflight
+    overdrawn: tuple[str, ...]
+    """What the public views show to be impossible, where a node does not tell the signer how it would be judged."""
 
-    @property
-    def is_refused(self) -> bool:
-        """Whether a node has said that a rule would refuse it now."""
-        return any(each.code != Code.OK for each in self.forecast.forecasts)
+    def refusal(self) -> str | None:
+        """Why it would be refused now, as far as the signer can know."""
+        refused = [each.code for each in self.forecast.forecasts if each.code != Code.OK]
+        if refused:
+            return f"a node says that it would be refused now: {refused[0]}"
+        return self.overdrawn[0] if self.overdrawn else None
 
 
 async def check(session: Session, path: Path, papers: Path | None) -> Checked:
@@ -69,7 +75,8 @@ async def check(session: Session, path: Path, papers: Path | None) -> Checked:
         raise DraftRefused(
             f"a node would refuse it at the door: {forecast.door_code}: {forecast.door_message}"
         )
-    return Checked(entry, standing, shown, forecast)
+    overdrawn = () if forecast.forecasts else await _overdrawn(session, entry.body.operations)
+    return Checked(entry, standing, shown, forecast, overdrawn)
 
 
 async def standing_on_chain(session: Session, entry: Entry) -> Standing:
@@ -119,6 +126,29 @@ async def _check_number(session: Session, entry: Entry) -> None:
             f"number {body.sequence} of {body.submitter} is used or too old (its highest is {window.highest}): this draft was "
             "handed in already, or can never be; ask for its receipt, or have a new one made"
         )
+
+
+async def _overdrawn(session: Session, operations: Sequence[Operation]) -> tuple[str, ...]:
+    """Of which receivables more is assigned or pledged than is free of them, by their proven public views."""
+    asked: dict[bytes, int] = {}
+    for operation in operations:
+        match operation:
+            case Assign() | Pledge(junior_to=None):
+                asked[operation.receivable] = asked.get(operation.receivable, 0) + operation.amount
+            case _:
+                continue
+    keys = [ById(receivable) for receivable in asked]
+    found: list[str] = []
+    for key, proven in zip(
+        keys, await session.client.statuses(keys, purpose=session.options.purpose), strict=True
+    ):
+        name, wanted, summary = show_id(key.receivable_id), asked[key.receivable_id], proven.summary
+        if summary is None:
+            found.append(f"no receivable {name} is registered")
+        elif wanted > summary.free and summary.phase is not Phase.FUTURE:
+            free, wanted_words = (show_amount(each, summary.currency) for each in (summary.free, wanted))
+            found.append(f"it takes {wanted_words} of {name}, of which {free} are free")
+    return tuple(found)
 
 
 def _vouchings(entry: Entry, member: str) -> list[Vouching]:

@@ -38,20 +38,18 @@ def show_forecast(
             for name, forecast in forecasts
             if len(forecasts) <= TOLD_SINGLY_MAX or forecast.code not in (Code.OK, Code.NOT_APPLIED)
         ]
-        output.print_rows(
+        title = (
             f"Would be judged at height {answer.height} (one node's word, no promise; nothing was signed away); "
-            f"at the door: {door}",
-            ("operation", "code", "reasons", "what to do"),
-            [
-                (
-                    name,
-                    forecast.code,
-                    ", ".join(forecast.reasons),
-                    advice(forecast.code) or "",
-                )
-                for name, forecast in told
-            ],
+            f"at the door: {door}"
         )
+        headings = ("operation", "code", "reasons", "what to do")
+        rows = [(name, each.code, ", ".join(each.reasons), advice(each.code) or "") for name, each in told]
+        if rows:
+            output.print_rows(title, headings, rows)
+        else:
+            typer.echo(title)
+        if forecasts and not rows:
+            typer.echo(f"All {len(forecasts)} operations would be applied.")
         if not forecasts:
             typer.echo(f"The rules were not judged: {answer.door_message}")
     return is_past_door and bool(forecasts) and all(each.code == Code.OK for each in answer.forecasts)

@@ -192,6 +192,33 @@ def test_an_amount_that_was_altered_after_the_first_signature_is_refused(
         assert (said.code, "altered after it was signed" in message(said)) == (1, True)
 
 
+def test_a_taker_that_no_node_tells_more_sees_by_itself_that_too_little_is_free(
+    exporter: Machine, factor: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-14", "1500.00")
+    drafts = [drafted(exporter, receivable, tmp_path / f"{name}.draft", "800") for name in ("one", "two")]
+    assert factor("draft", "sign", str(drafts[0])).code == 0
+    assert factor("draft", "check", str(drafts[1])).document["overdrawn"] == []
+    assert factor("draft", "submit", str(drafts[0])).code == 0
+    # By now the factor holds a part, may see the record, and is told what a node thinks.
+    told = factor("draft", "check", str(drafts[1])).document
+    assert told["forecast"]["operations"][0]["code"] == "EMPTY_ASSIGNMENT"
+
+
+def test_more_than_is_free_is_seen_in_the_public_view(
+    exporter: Machine, factor: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-15", "1600.00")
+    draft = drafted(exporter, receivable, tmp_path / "deal.draft", "1600.01")
+    checked = factor("draft", "check", str(draft))
+    assert (checked.code, checked.document["forecast"]["operations"]) == (1, [])
+    assert "it takes 1,600.01 USD of" in checked.document["overdrawn"][0]
+    refused = factor("draft", "sign", str(draft))
+    assert (refused.code, "1,600.00 USD are free" in message(refused)) == (1, True)
+    on = ("--network", str(factor.shell.folder), "--as", "factor-1")
+    assert "it takes 1,600.01 USD" in factor.shell("draft", "check", str(draft), *on).out
+
+
 def test_papers_travel_on_with_an_onward_assignment(
     exporter: Machine, factor: Machine, stranger: Machine, tmp_path: Path
 ) -> None:
