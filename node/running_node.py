@@ -50,7 +50,8 @@ from node.signer import Signer
 from node.status import CallCode, CallRefused
 from node.store import Store
 from node.supervision.alert_desk import AlertDesk
-from node.supervision.report_desk import Paths, ReportDesk
+from node.supervision.commands import Paths
+from node.supervision.report_desk import ReportDesk
 from node.telemetry import Metrics
 from node.tls import Identity
 from registry.block import decode_header
@@ -130,9 +131,9 @@ class RunningNode:
         self._engine = self._make_engine(loop)
         self._engine_status: EngineStatus | None = None
         self._query_log = QueryLog(parts.logger)
-        paths = Paths(config.genesis, config.data_dir / "store")
-        self._reports = ReportDesk(paths, parts.logger)
-        self._alerts = AlertDesk(paths, config.data_dir / "alerts", parts.logger)
+        paths = Paths(config.genesis, config.data_dir / "store", config.data_dir / "alerts")
+        self._reports = ReportDesk(paths.report_command, parts.logger)
+        self._alerts = AlertDesk(paths.alert_command(), paths.alerts, parts.logger)
         self._make_servers()
 
     # -- Life -------------------------------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ class RunningNode:
         self._talk.close()
         await asyncio.gather(self._api_server.stop(None), self._peer_server.stop(None))
         self._operator_server.close()
-        await self._alerts.close()
+        await asyncio.gather(self._reports.close(), self._alerts.close())
         self._query_log.flush()
         self._bridge.close()
         await asyncio.to_thread(self._engine_thread.close)

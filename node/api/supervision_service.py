@@ -29,7 +29,6 @@ PURPOSE_CHARS_MAX = 200
 # A report is derived from the whole chain: it costs its caller as much as so many queries.
 QUERIES_PER_REPORT = 100
 PIECE_BYTES = 1 << 20
-HEIGHTS_PER_READ = 256
 
 
 class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
@@ -65,18 +64,19 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
         sees_all = reads_all(caller)
         with self.api.slots.hold(caller.member_id):
             height = request.from_height or self.api.feed.height + 1
-            async with self._alerts.watching():
-                while True:
-                    last = min(await self._alerts.above(height - 1), height + HEIGHTS_PER_READ - 1)
-                    told = 0
-                    for raised in await asyncio.to_thread(self._alerts.read, height, last):
-                        batch = _batch(raised, caller, sees_all)
-                        if batch.alerts:
-                            told = raised.height
-                            yield batch
-                    if told != last:
-                        yield supervision_pb2.AlertBatch(height=last)
-                    height = last + 1
+            self._alerts.watch()
+            while True:
+                there = await self._alerts.above(height - 1)
+                found, last = await asyncio.to_thread(self._alerts.read, height, there)
+                told = 0
+                for raised in found:
+                    batch = _batch(raised, caller, sees_all)
+                    if batch.alerts:
+                        told = raised.height
+                        yield batch
+                if told != last:
+                    yield supervision_pb2.AlertBatch(height=last)
+                height = last + 1
 
     def _asked(self, caller: Member, request: supervision_pb2.ReportRequest) -> ReportRequest:
         """What is asked for, when the caller may ask it. Raises CallRefused."""

@@ -1,6 +1,6 @@
 """Alerts for those who watch: starts the worker that raises them when somebody does, and reads what it has written.
 
-Guarantees: nothing is spent while nobody watches, and once started the worker goes on until the node stops, so that who comes back
+Guarantees: nothing is spent while nobody has watched, and once started the worker goes on until the node stops, so that who comes back
 need not wait for it; the event loop waits for no disk. No queue is kept for anybody.
 Leaves to others: raising alerts (`alert_worker`), and who may see them (`node.api.supervision_service`).
 """
@@ -8,9 +8,7 @@ Leaves to others: raising alerts (`alert_worker`), and who may see them (`node.a
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from node.status import CallCode, CallRefused
 from node.supervision.alert_tables import AlertTables, RaisedAlerts
-from node.supervision.report_desk import ERROR_CHARS_MAX, Paths
+from node.supervision.report_desk import ERROR_CHARS_MAX
 
 RESTART_AFTER_MS: Final = 5_000
 
@@ -28,8 +26,9 @@ __all__ = ["AlertDesk", "RaisedAlerts"]
 class AlertDesk:
     """See the module's docstring. One event loop owns it."""
 
-    def __init__(self, paths: Paths, folder: Path, logger: FilteringBoundLogger) -> None:
-        self._paths = paths
+    def __init__(self, command: tuple[str, ...], folder: Path, logger: FilteringBoundLogger) -> None:
+        """`command` starts a worker that writes to `folder`, and to its standard output as `alert_worker` says."""
+        self._command = command
         self._folder = folder
         self._logger = logger
         self._height = 0
@@ -37,31 +36,25 @@ class AlertDesk:
         self._worker: asyncio.Task[None] | None = None
         self._tables: AlertTables | None = None
 
-    @asynccontextmanager
-    async def watching(self) -> AsyncGenerator[None, None]:
-        """Alerts are raised while the block is open, and go on being raised afterwards."""
+    def watch(self) -> None:
+        """Have alerts raised from now on."""
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._run(), name="alerts")
-        yield
 
     async def above(self, height: int) -> int:
         """The last height whose alerts are there, once it is above `height`. Raises CallRefused when the worker has ended."""
         while self._height <= height:
             worker = self._worker
-            assert worker is not None, "somebody watches"
-            if worker.done():
-                raise CallRefused(
-                    CallCode.STOPPING,
-                    "the process that raises alerts has ended; this node's log says why",
-                    retry_after_ms=RESTART_AFTER_MS,
-                )
+            if worker is None or worker.done():
+                raise _ended()
             await self._risen.wait()
         return self._height
 
-    def read(self, first: int, last: int) -> list[RaisedAlerts]:
-        """The blocks of these heights that have raised something, `last` being there. On another thread than the loop's."""
+    def read(self, first: int, last: int) -> tuple[list[RaisedAlerts], int]:
+        """As `AlertTables.read`, `last` being there. On another thread than the loop's. Raises CallRefused, TablesDamaged."""
         tables = self._tables
-        assert tables is not None, "the worker has told of a height"
+        if tables is None:
+            raise _ended()
         return tables.read(first, last)
 
     async def close(self) -> None:
@@ -70,23 +63,13 @@ class AlertDesk:
             self._worker.cancel()
             with suppress(asyncio.CancelledError):
                 await self._worker
-        if self._tables is not None:
-            self._tables.close()
-            self._tables = None
+        self._close_tables()
 
     async def _run(self) -> None:
-        paths = self._paths
-        if self._tables is not None:
-            # The next worker may find them damaged and make them anew.
-            self._tables.close()
-            self._tables = None
+        # The next worker may find what is there damaged, and make it anew.
+        self._close_tables()
         worker = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "node.supervision.alert_worker",
-            str(paths.genesis),
-            str(paths.store),
-            str(self._folder),
+            *self._command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -97,6 +80,9 @@ class AlertDesk:
             while line := await worker.stdout.readline():
                 if self._tables is None:
                     self._tables = await asyncio.to_thread(AlertTables.open_to_read, self._folder)
+                if self._tables is None:
+                    self._logger.error("alerts_unreadable", folder=str(self._folder))
+                    return
                 self._rise(int(line.split()[1]))
             said = await worker.stderr.read(ERROR_CHARS_MAX)
             self._logger.error("alerts_failed", height=self._height, reason=said.decode(errors="replace"))
@@ -104,6 +90,7 @@ class AlertDesk:
             with suppress(ProcessLookupError):
                 worker.kill()
             await worker.wait()
+            # Who waits finds that the worker has ended: nothing is awaited between this and its end.
             self._rise(self._height)
 
     def _rise(self, height: int) -> None:
@@ -111,3 +98,16 @@ class AlertDesk:
         self._height = height
         self._risen.set()
         self._risen = asyncio.Event()
+
+    def _close_tables(self) -> None:
+        if self._tables is not None:
+            self._tables.close()
+            self._tables = None
+
+
+def _ended() -> CallRefused:
+    return CallRefused(
+        CallCode.STOPPING,
+        "the process that raises alerts has ended; this node's log says why",
+        retry_after_ms=RESTART_AFTER_MS,
+    )

@@ -39,6 +39,8 @@ from registry.transition import genesis_state
 
 FORMAT: Final = 100 * VERSION + 1
 """Of the tables and of what is in them: raised with every change of what alerts are raised, too."""
+ALERTS_PER_READ: Final = 2_000
+"""After so many a reader comes again: they are decoded, and sent, before the next ones are read."""
 _TABLES: Final = ("meta", "values", "due", "times", "days", "exposed", "standing", "alerts")
 _HEIGHT: Final = struct.Struct(">Q")
 _DAY: Final = struct.Struct(">I")
@@ -127,8 +129,9 @@ class AlertTables:
             found = transaction.get(b"height", db=self._tables["meta"])
         return 0 if found is None else int(_HEIGHT.unpack(found)[0])
 
-    def read(self, first: int, last: int) -> list[RaisedAlerts]:
-        """The blocks from `first` to `last` that have raised something. Raises TablesDamaged."""
+    def read(self, first: int, last: int) -> tuple[list[RaisedAlerts], int]:
+        """The blocks from `first` on that have raised something, and up to which height they are all: `last`, or before it
+        when there are very many. Raises TablesDamaged."""
         try:
             return self._read(first, last)
         except (lmdb.Error, StoreCorrupt, ValueError) as error:
@@ -136,24 +139,28 @@ class AlertTables:
                 f"the alerts of heights {first} to {last} do not read back: {error}"
             ) from error
 
-    def _read(self, first: int, last: int) -> list[RaisedAlerts]:
+    def _read(self, first: int, last: int) -> tuple[list[RaisedAlerts], int]:
         found: list[RaisedAlerts] = []
+        count = 0
         with (
             self._environment.begin() as transaction,
             transaction.cursor(self._tables["alerts"]) as cursor,
         ):
             if not cursor.set_range(_HEIGHT.pack(first)):
-                return found
+                return found, last
             for key, packed in cursor.iternext(keys=True, values=True):
                 (height,) = _HEIGHT.unpack(key)
                 if height > last:
                     break
+                if count >= ALERTS_PER_READ:
+                    return found, height - 1
                 time = transaction.get(key, db=self._tables["times"])
                 if time is None:
                     raise StoreCorrupt(f"block {height} has alerts and no time", height=height)
                 alerts = tuple((decode_alert(raw), entry_id) for raw, entry_id in msgpack.unpackb(packed))
                 found.append(RaisedAlerts(height, int(_HEIGHT.unpack(time)[0]), alerts))
-        return found
+                count += len(alerts)
+        return found, last
 
     @contextmanager
     def writing(self) -> Iterator[AlertWriter]:

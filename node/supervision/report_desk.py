@@ -1,58 +1,63 @@
 """Reports for callers: each is made by a worker process, one at a time, and the latest ones are kept.
 
-Guarantees: the event loop waits for no disk and no replay; few callers wait at once, the others are told to come again; a worker
-whose caller leaves is ended, and so is one that takes too long. A report is a function of its request, since the height is
-committed: what is kept is never out of date.
+Guarantees: the event loop waits for no disk and no replay; callers who ask for the same share one worker; few reports are made or
+wait at once, and who comes on top is told to come again. A worker that nobody waits for any more is ended, and so is one that takes
+too long; no caller, however slowly it reads, holds one up. A report is a function of its request, since the height is committed: what
+is kept is never out of date.
 Leaves to others: who may ask for what (`node.api.supervision_service`), and the report itself (`registry.supervision`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from node.status import CallCode, CallRefused
-from node.supervision.report_worker import SECTOR
 from registry.supervision.fold import ReportRequest
 
-WAITING_MAX: Final = 8
-"""Callers with a report in the making or waiting for their turn: a replay takes seconds to minutes."""
+REPORTS_MAX: Final = 8
+"""In the making or waiting for their turn: a replay takes seconds to minutes."""
 REPORT_S_MAX: Final = 3_600.0
+PROGRESS_S: Final = 0.5
 RETRY_AFTER_MS: Final = 10_000
 KEPT_MAX: Final = 32
 KEPT_BYTES_MAX: Final = 64 << 20
 DOCUMENT_BYTES_MAX: Final = 256 << 20
 ERROR_CHARS_MAX: Final = 2_000
 
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Where a worker finds the chain."""
-
-    genesis: Path
-    store: Path
+Command = Callable[[ReportRequest], tuple[str, ...]]
+"""What to start for a request; it writes as `report_worker` says."""
 
 
 class ReportFailed(Exception):
     """The worker ended without a report; its last words are in the log."""
 
 
+class _Job:
+    """One report in the making."""
+
+    def __init__(self) -> None:
+        self.height = 0
+        self.waiting = 0
+        self.task: asyncio.Task[bytes] | None = None
+
+
 class ReportDesk:
     """See the module's docstring. One event loop owns it."""
 
-    def __init__(self, paths: Paths, logger: FilteringBoundLogger) -> None:
-        self._paths = paths
+    def __init__(
+        self, command: Command, logger: FilteringBoundLogger, *, report_s_max: float = REPORT_S_MAX
+    ) -> None:
+        self._command = command
         self._logger = logger
+        self._report_s_max = report_s_max
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._jobs: dict[ReportRequest, _Job] = {}
         self._kept: OrderedDict[ReportRequest, bytes] = OrderedDict()
 
     async def report(self, request: ReportRequest) -> AsyncGenerator[int | bytes, None]:
@@ -62,38 +67,74 @@ class ReportDesk:
             self._kept.move_to_end(request)
             yield kept
             return
-        if self._waiting >= WAITING_MAX:
+        job = self._job(request)
+        task = job.task
+        assert task is not None
+        job.waiting += 1
+        told = 0
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=PROGRESS_S)
+                if told < job.height:
+                    told = job.height
+                    yield told
+            yield task.result()
+        finally:
+            job.waiting -= 1
+            if not job.waiting:
+                self._forget(request, job)
+                task.cancel()
+
+    async def close(self) -> None:
+        """End the workers."""
+        tasks = [job.task for job in self._jobs.values() if job.task is not None]
+        self._jobs.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _job(self, request: ReportRequest) -> _Job:
+        job = self._jobs.get(request)
+        if job is not None:
+            return job
+        if len(self._jobs) >= REPORTS_MAX:
             raise CallRefused(
                 CallCode.OVERLOADED,
-                f"{self._waiting} reports are being made or wait for it at this node; at most {WAITING_MAX} can",
+                f"{len(self._jobs)} reports are being made or wait for it at this node; at most {REPORTS_MAX} can",
                 retry_after_ms=RETRY_AFTER_MS,
             )
-        self._waiting += 1
-        try:
-            async with self._turn, asyncio.timeout(REPORT_S_MAX):
-                async for part in self._made(request):
-                    yield part
-        except TimeoutError as error:
-            raise ReportFailed(f"the report took longer than {REPORT_S_MAX} s") from error
-        finally:
-            self._waiting -= 1
+        job = self._jobs[request] = _Job()
+        job.task = asyncio.create_task(self._make(request, job), name=f"report {request.height}")
+        job.task.add_done_callback(lambda _: self._forget(request, job))
+        return job
 
-    async def _made(self, request: ReportRequest) -> AsyncGenerator[int | bytes, None]:
-        if request in self._kept:  # made while this caller waited for its turn
-            yield self._kept[request]
-            return
+    def _forget(self, request: ReportRequest, job: _Job) -> None:
+        # Another job may stand there by now: of a caller who came after the last one of this had left.
+        if self._jobs.get(request) is job:
+            del self._jobs[request]
+
+    async def _make(self, request: ReportRequest, job: _Job) -> bytes:
+        async with self._turn:
+            try:
+                async with asyncio.timeout(self._report_s_max):
+                    document = await self._run(request, job)
+            except TimeoutError as error:
+                raise ReportFailed(f"the report took longer than {self._report_s_max} s") from error
+        self._kept[request] = document
+        while len(self._kept) > KEPT_MAX or sum(map(len, self._kept.values())) > KEPT_BYTES_MAX:
+            self._kept.popitem(last=False)
+        return document
+
+    async def _run(self, request: ReportRequest, job: _Job) -> bytes:
         worker = await asyncio.create_subprocess_exec(
             *self._command(request), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         assert worker.stdout is not None
         assert worker.stderr is not None
         try:
-            async for part in _parts(worker.stdout):
-                if isinstance(part, bytes):
-                    self._keep(request, part)
-                yield part
-                if isinstance(part, bytes):
-                    return
+            document = await _document(worker.stdout, job)
+            if document is not None:
+                return document
             said = await worker.stderr.read(ERROR_CHARS_MAX)
             self._logger.error("report_failed", height=request.height, reason=said.decode(errors="replace"))
             raise ReportFailed("the worker ended without a report")
@@ -102,31 +143,15 @@ class ReportDesk:
                 worker.kill()
             await worker.wait()
 
-    def _command(self, request: ReportRequest) -> tuple[str, ...]:
-        return (
-            sys.executable,
-            "-m",
-            "node.supervision.report_worker",
-            str(self._paths.genesis),
-            str(self._paths.store),
-            str(request.height),
-            str(request.from_height),
-            request.member_id or SECTOR,
-        )
 
-    def _keep(self, request: ReportRequest, document: bytes) -> None:
-        self._kept[request] = document
-        while self._kept and (
-            len(self._kept) > KEPT_MAX or sum(map(len, self._kept.values())) > KEPT_BYTES_MAX
-        ):
-            self._kept.popitem(last=False)
-
-
-async def _parts(stream: asyncio.StreamReader) -> AsyncGenerator[int | bytes, None]:
+async def _document(stream: asyncio.StreamReader, job: _Job) -> bytes | None:
+    """The document that the worker writes at last, None when it ends before."""
     while line := await stream.readline():
         word, _, number = line.decode().strip().partition(" ")
         if word == "height":
-            yield int(number)
+            job.height = int(number)
         elif word == "document" and int(number) <= DOCUMENT_BYTES_MAX:
-            yield await stream.readexactly(int(number))
-            return
+            with suppress(asyncio.IncompleteReadError):
+                return await stream.readexactly(int(number))
+            return None
+    return None

@@ -68,7 +68,7 @@ def follow_in_starts(consortium: Consortium, folder: Path, blocks_per_start: int
             tables.close()
     tables = AlertTables.open(folder, consortium.genesis)
     try:
-        told = {each.height: each.alerts for each in tables.read(1, len(blocks))}
+        told = {each.height: each.alerts for each in tables.read(1, len(blocks))[0]}
     finally:
         tables.close()
     return [tuple(alert for alert, _ in told.get(height, ())) for height in range(1, len(blocks) + 1)]
@@ -97,7 +97,7 @@ def test_what_is_not_written_to_its_end_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_and_be_killed()
     assert tables.height() == 0
-    assert tables.read(1, 9) == []
+    assert tables.read(1, 9) == ([], 9)
     tables.close()
 
 
@@ -131,3 +131,20 @@ def test_nothing_can_be_read_before_a_worker_has_written(tmp_path: Path) -> None
 
 def test_an_alert_reads_back_from_its_bytes() -> None:
     assert decode_alert(encode_alert(ALERT)) == ALERT
+
+
+def test_very_many_alerts_are_read_in_pieces_of_whole_blocks(tmp_path: Path) -> None:
+    genesis = found().genesis
+    tables = AlertTables.open(tmp_path / "alerts", genesis)
+    with tables.writing() as writer:
+        for height in range(1, 5):
+            writer.put_time(height, genesis.time_ms + height)
+            writer.keep(height, [(ALERT, b"")] * 1_500)
+    pieces = []
+    height = 1
+    while height <= 9:
+        blocks, last = tables.read(height, 9)
+        pieces.append(([each.height for each in blocks], last))
+        height = last + 1
+    assert pieces == [([1, 2], 2), ([3, 4], 9)]
+    tables.close()
