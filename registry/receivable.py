@@ -153,6 +153,8 @@ class Receivable:
     judgments: tuple[Judgment, ...] = ()
     covers: tuple[Cover, ...] = ()
     pool: Pooled | None = None
+    closed_in: Pooled | None = None
+    """The pool that it stood in when it was closed, and stands in again if it is opened."""
 
     @property
     def is_open(self) -> bool:
@@ -248,8 +250,9 @@ class Receivable:
         members.update(disposal.holder for disposal in self.disposals)
         for lien in self.liens:
             members.update((lien.pledgor, lien.pledgee))
-        if self.pool is not None:
-            members.add(self.pool.factor)
+        for pooled in (self.pool, self.closed_in):
+            if pooled is not None:
+                members.add(pooled.factor)
         # Who was made an offer looks at the record before it accepts.
         members.update(offer.assignee for offer in self.reservations)
         for cover in self.covers:
@@ -259,6 +262,9 @@ class Receivable:
     def move_to(self, phase: Phase) -> Receivable:
         if phase not in MOVES[self.phase]:
             raise InvariantViolation(f"a {self.phase.name} receivable cannot become {phase.name}")
+        if self.phase in CLOSED:
+            # What a pool's factor has advanced money on must not come back as the exporter's to sell.
+            return replace(self, phase=phase, pool=self.closed_in, closed_in=None)
         return replace(self, phase=phase)
 
 
@@ -374,7 +380,7 @@ def with_fitting_claims(receivable: Receivable) -> Receivable:
     record = _with_fitting_covers(receivable)
     closed = record.phase in CLOSED
     if closed and record.pool is not None:
-        record = replace(record, pool=None)
+        record = replace(record, pool=None, closed_in=record.pool)
     if not record.reservations and not record.notices:
         return record
     room = (
@@ -419,6 +425,7 @@ def check_invariants(receivable: Receivable) -> None:
         ("liens are positive", all(lien.amount > 0 for lien in record.liens)),
         ("a closed receivable has no lien", record.phase not in CLOSED or not record.liens),
         ("only what is owed is pooled", record.pool is None or record.is_open),
+        ("what was pooled when it was closed is closed", record.closed_in is None or record.phase in CLOSED),
         ("junior <= senior", all(_junior_fits(record, lien) for lien in record.liens)),
         (
             "covers <= part",
@@ -537,5 +544,6 @@ RECEIVABLE: Final = Struct(
         "judgments": JUDGMENTS,
         "covers": COVERS,
         "pool": Optional_(POOLED),
+        "closed_in": Optional_(POOLED),
     },
 )

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Final
 
 from .. import limits
-from ..covers import PolicyUse, policy_use_id, running, uses_of, with_cut
+from ..covers import PolicyUse, cover_of, policy_use_id, running, uses_of, with_cut
 from ..errors import Code, Reason, RuleViolation
 from ..operations.arrears import DeclareDefault, ReversePayment
 from ..operations.governance import Role
@@ -24,6 +24,7 @@ from .judgement import (
     entitled_members,
     known_receivable,
     live_receivable,
+    reopened,
 )
 from .papers import reclaim_fingerprints
 
@@ -51,24 +52,26 @@ def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
     if record.phase is Phase.CANCELLED or (record.phase is Phase.SETTLED and record.outstanding):
         raise closed(record)
     place = judgement.place(record.receivable_id)
-    reopened = without_payment(record, payment, judgement.time_ms, place)
-    if len(reopened.parts) > limits.HOLDERS_MAX or len(reopened.liens) > limits.LIENS_MAX:
+    owed_again = without_payment(record, payment, judgement.time_ms, place)
+    if len(owed_again.parts) > limits.HOLDERS_MAX or len(owed_again.liens) > limits.LIENS_MAX:
         raise RuleViolation(Code.LIMIT_REACHED, f"a receivable has at most {limits.HOLDERS_MAX} holders")
     if record.phase is Phase.SETTLED:
         reclaim_fingerprints(judgement, record)
-        reopened = reopened.move_to(Phase.LIVE if record.default is None else Phase.OVERDUE)
-    reopened = _covered_again(judgement, reopened, payment)
+        owed_again = reopened(judgement, owed_again, Phase.LIVE if record.default is None else Phase.OVERDUE)
+    owed_again = _covered_again(judgement, owed_again, payment)
     used = BankReference(payment.place, None)
     judgement.state.put(Namespace.BANK_REFERENCE, operation.bank_reference, used)
     judgement.flag("reversed", payment.amount)
-    return judgement.store(replace(reopened, changed_height=judgement.height))
+    return judgement.store(replace(owed_again, changed_height=judgement.height))
 
 
 def _covered_again(judgement: Judgement, record: Receivable, payment: Payment) -> Receivable:
     """What the payment cut from covers that have not run out since, as far as their policies have room for it by now."""
     covers, before = record.covers, uses_of(record.covers, record.currency)
     for cut in payment.covers:
-        if cut.cover.until_ms <= judgement.time_ms:
+        # After a default a cover runs past its end, and one that was altered has another.
+        runs = cover_of(covers, cut.cover.cover_id) is not None
+        if not runs and cut.cover.until_ms <= judgement.time_ms:
             continue
         key = policy_use_id(cut.cover.insurer, cut.cover.policy, record.currency)
         use: PolicyUse | None = judgement.state.get(Namespace.COVERAGE, key)

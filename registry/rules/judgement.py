@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from .. import limits
 from ..accounts import without_pending
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..operations.governance import Role
 from ..payments import BankReference
 from ..policy import Policy
-from ..receivable import CLOSED, Part, Receivable, with_fitting_claims
+from ..pooled import at_time as pooled_at_time
+from ..receivable import CLOSED, Part, Phase, Receivable, with_fitting_claims
 from ..state import Namespace, WorkingState
 
 
@@ -104,6 +106,22 @@ def known_receivable(judgement: Judgement, receivable_id: bytes) -> Receivable:
     if record is None:
         raise RuleViolation(Code.UNKNOWN_RECEIVABLE, f"no receivable {receivable_id.hex()} is registered")
     return record
+
+
+def reopened(judgement: Judgement, record: Receivable, phase: Phase) -> Receivable:
+    """A closed receivable as it is owed again, in the pool that it stood in when it was closed."""
+    opened = record.move_to(phase)
+    if opened.pool is None:
+        return opened
+    pool = judgement.state.pool(opened.pool.pool_id)
+    assert pool is not None
+    if not pool.share_of(record.debtor_reference).members and len(pool.shares) >= limits.POOL_DEBTORS_MAX:
+        raise RuleViolation(
+            Code.LIMIT_REACHED,
+            f"its pool has {limits.POOL_DEBTORS_MAX} other debtors by now",
+            collided_with=pool.place,
+        )
+    return replace(opened, pool=pooled_at_time(opened.pool, opened.due_date, judgement.time_ms))
 
 
 def live_receivable(judgement: Judgement, receivable_id: bytes) -> Receivable:

@@ -20,7 +20,7 @@ from ..operations.reversal import AssignmentUndone, PledgeUndone, ReverseByJudgm
 from ..receivable import CLOSED, CONFIRMED, UNCONFIRMED, Lien, Phase, Receivable
 from ..terms import has_recourse, terms_between, without_recourse
 from .assignment import after_move
-from .judgement import Judgement, Party, Rule, closed, known_receivable, positive
+from .judgement import Judgement, Party, Rule, closed, known_receivable, positive, reopened
 from .papers import reclaim_fingerprints
 
 _EMPTY: Final = bytes(ID_BYTES)
@@ -137,7 +137,7 @@ def _without_step(judgement: Judgement, record: Receivable, step: Step) -> Recei
             return replace(record.move_to(Phase.CANCELLED), liens=())
         case Step.CLOSURE if record.phase in CLOSED:
             reclaim_fingerprints(judgement, record)
-            return record.move_to(_reopened(record))
+            return reopened(judgement, record, _reopened(record))
         case Step.CONFIRMATION | Step.REJECTION | Step.CLOSURE:
             raise _no_order(f"there is no {step.name.lower()} to undo", record.place)
         case _:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
+from registry import limits
 from registry.accounts import Account
 from registry.errors import Code
 from registry.operations import Pledge
@@ -17,6 +19,7 @@ from registry.state import SINGLETON, Namespace
 from tests.registry.assignment_examples import HOUR_MS, acceptance, blanket, giving_back, offer, offered
 from tests.registry.collection_examples import (
     ACCOUNT,
+    AFTER_DUE_MS,
     account,
     enforcement,
     frozen,
@@ -41,6 +44,7 @@ from tests.registry.consortium import (
     dispute,
     payment,
     resolution,
+    settlement,
 )
 from tests.registry.existence_examples import (
     ALL_KINDS,
@@ -51,6 +55,7 @@ from tests.registry.existence_examples import (
     credit,
     red_letter,
 )
+from tests.registry.pool_examples import adding, drawing, filled, present, removing
 
 COOLED_MS = 73 * HOUR_MS
 
@@ -343,3 +348,60 @@ def test_an_offer_to_somebody_who_cannot_take_it_shows_nobody_the_record(
     receivable = consortium.registered()
     assert consortium.code(offer(consortium, receivable, 1, nobody)) is Code.NOT_PERMITTED
     assert nobody not in consortium.record(receivable).parties()
+
+
+# --- a pool, and a member that was closed
+
+
+def test_a_member_that_is_settled_and_owed_again_is_in_its_pool_again(consortium: Consortium) -> None:
+    """An exporter could report a payment to itself, settle, call the payment back, and sell what a factor has advanced money on."""
+    pool, (receivable,) = filled(consortium)
+    consortium.do(drawing(pool, 8_000))
+    joined = consortium.record(receivable).pool
+    paid = payment(receivable, 10_000, reference="P")
+    consortium.do(paid)
+    consortium.do(settlement(receivable))
+    assert consortium.record(receivable).pool is None
+    assert FACTOR_1 in consortium.record(receivable).parties()
+    consortium.do(called_back(receivable, paid.bank_reference))
+    assert consortium.record(receivable).pool == joined
+    assert present(consortium, pool).base == 10_000
+    sale = consortium.result(consortium.assignment(receivable, 10_000, FACTOR_2))
+    assert joined is not None
+    assert (sale.code, sale.collided_with) == (Code.PLEDGED, joined.place)
+
+
+def test_a_member_that_its_factor_let_go_before_does_not_come_back(consortium: Consortium) -> None:
+    pool, (receivable, _) = filled(consortium, members=2)
+    paid = payment(receivable, 10_000, reference="P")
+    consortium.do(paid)
+    consortium.do(removing(pool, receivable))
+    consortium.do(settlement(receivable))
+    consortium.do(called_back(receivable, paid.bank_reference))
+    assert consortium.record(receivable).pool is None
+    assert consortium.code(consortium.assignment(receivable, 10_000, FACTOR_2)) is Code.OK
+
+
+def test_a_member_that_comes_back_too_late_counts_for_nothing(consortium: Consortium) -> None:
+    pool, (receivable,) = filled(consortium)
+    paid = payment(receivable, 10_000, reference="P")
+    consortium.do(paid)
+    consortium.do(settlement(receivable))
+    consortium.pass_time(AFTER_DUE_MS)
+    consortium.do(called_back(receivable, paid.bank_reference))
+    assert present(consortium, pool).base == 0
+    assert present(consortium, pool).members == 1
+
+
+def test_a_pool_that_is_full_meanwhile_takes_no_member_back(consortium: Consortium) -> None:
+    pool, (receivable,) = filled(consortium)
+    paid = payment(receivable, 10_000, reference="P")
+    consortium.do(paid)
+    consortium.do(settlement(receivable))
+    debtors = [sha256(number.to_bytes(2, "big")).digest() for number in range(limits.POOL_DEBTORS_MAX)]
+    receipt = consortium.do(*(consortium.registration(debtor_reference=debtor) for debtor in debtors))
+    others = [result.subject for result in receipt.results]
+    half = len(others) // 2
+    consortium.do(adding(consortium, pool, *others[:half]), adding(consortium, pool, *others[half:]))
+    result = consortium.result(called_back(receivable, paid.bank_reference))
+    assert (result.code, result.collided_with) == (Code.LIMIT_REACHED, present(consortium, pool).place)
