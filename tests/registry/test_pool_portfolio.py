@@ -19,7 +19,7 @@ from registry.fingerprints import Numbering
 from registry.member import possession_message
 from registry.operations.governance import EnrolMember, KeyEnrolment, Role
 from registry.operations.pool import PoolTerms
-from registry.pools import secured, shortfall
+from registry.pools import Pool, secured, shortfall
 from scripts.portfolio_figures import (
     Line,
     PoolPlan,
@@ -145,8 +145,8 @@ def begun(lines: list[Line]) -> Portfolio:
     return portfolio
 
 
-def play(portfolio: Portfolio) -> bytes:
-    """Pooled, drawn, disputed, paid, and the shortfall cured; returns the pool."""
+def play(portfolio: Portfolio) -> Pool:
+    """Pooled, drawn, disputed, paid, and the shortfall cured; returns the pool as it stood before the draw."""
     consortium, day = portfolio.consortium, AS_OF.toordinal()
     terms = PoolTerms(
         currency="USD",
@@ -162,7 +162,8 @@ def play(portfolio: Portfolio) -> bytes:
     members = members_of(portfolio.lines, day, PLAN)
     try_what_is_not_allowed(portfolio, pool, members)
     assert consortium.code(adding(consortium, pool, *map(portfolio.id_of, members))) is Code.OK
-    most = secured(present(consortium, pool))
+    at_first = present(consortium, pool)
+    most = secured(at_first)
     assert consortium.code(drawing(pool, most + 1)) is Code.SHORTFALL
     assert consortium.code(drawing(pool, most)) is Code.OK
     issued = [line for line in portfolio.lines if line.issued <= day]
@@ -179,7 +180,7 @@ def play(portfolio: Portfolio) -> bytes:
     short = shortfall(present(consortium, pool))
     if short:
         assert consortium.code(repaying(pool, short)) is Code.OK
-    return pool
+    return at_first
 
 
 def try_what_is_not_allowed(portfolio: Portfolio, pool: bytes, members: Sequence[Line]) -> None:
@@ -199,12 +200,11 @@ def try_what_is_not_allowed(portfolio: Portfolio, pool: bytes, members: Sequence
             assert word in {reason.word for reason in refused.reasons}
 
 
-def on_the_chain(portfolio: Portfolio, pool_id: bytes) -> PortfolioFigures:
+def on_the_chain(portfolio: Portfolio, at_first: Pool) -> PortfolioFigures:
     """The same figures by the pool, by the records and by the supervisor's report on the factor."""
     consortium = portfolio.consortium
-    pool, report = present(consortium, pool_id), in_usd(consortium, FACTOR_1)
+    pool, report = present(consortium, at_first.pool_id), in_usd(consortium, FACTOR_1)
     records = [consortium.record(receivable) for receivable in portfolio.ids.values()]
-    expected = figures_of(portfolio.lines, AS_OF.toordinal(), PLAN)
     assert report.advanced == pool.drawn
     assert report.receivables == pool.members
     assert report.pool_shortfall == shortfall(pool) == 0
@@ -213,8 +213,8 @@ def on_the_chain(portfolio: Portfolio, pool_id: bytes) -> PortfolioFigures:
         registered=len(records),
         registered_amount=sum(record.face_amount for record in records),
         paid=sum(record.paid for record in records),
-        members_at_first=expected.members_at_first,
-        base_at_first=expected.base_at_first,
+        members_at_first=at_first.members,
+        base_at_first=at_first.base,
         drawn_at_first=report.volume_drawn,
         members=pool.members,
         debtors=len(pool.shares),
@@ -234,9 +234,9 @@ def test_a_portfolio_comes_to_what_its_file_says(tmp_path: Path, seed: int) -> N
     write_portfolio(path, 60, seed)
     lines = read_lines(path)
     portfolio = begun(lines)
-    pool = play(portfolio)
+    at_first = play(portfolio)
     expected = figures_of(lines, AS_OF.toordinal(), PLAN)
-    assert on_the_chain(portfolio, pool) == expected
+    assert on_the_chain(portfolio, at_first) == expected
     # The file has something of everything that is compared.
     assert min(expected.paid, expected.disputed, expected.drawn, expected.members) > 0
     assert expected.drawn < expected.drawn_at_first
