@@ -9,13 +9,17 @@ from typing import Any
 from registry.covers import Cover, PolicyUse, policy_use_id
 from registry.errors import Code
 from registry.operations import AlterCover, BindCover, ClaimCover, EndCover
+from registry.operations.relationships import DeclareRelationship
 from registry.state import Namespace
 from tests.registry.collection_examples import overdue
 from tests.registry.consortium import (
     AFFILIATE,
+    ASSOCIATION,
     DAY_MS,
     EXPORTER,
+    FINGERPRINT_KEY,
     INSURER,
+    START_DAY,
     START_MS,
     Consortium,
     registration,
@@ -25,6 +29,7 @@ from tests.registry.consortium import (
 POLICY = bytes(range(7, 39))
 OTHER_POLICY = bytes(range(8, 40))
 POLICY_LIMIT = 50_000
+GROUP = bytes(range(40, 72))
 UNTIL_MS = START_MS + 150 * DAY_MS  # beyond the due date of `registration`, and days of grace
 
 
@@ -105,3 +110,15 @@ def in_default(
     cover = covered(consortium, receivable, amount, insured, **changes)
     overdue(consortium, receivable, insured)
     return receivable, cover
+
+
+def grouped(consortium: Consortium, *members: str) -> None:
+    """The members stand under one controller, as the association has declared."""
+    consortium.do(
+        *(
+            DeclareRelationship(None, FINGERPRINT_KEY.debtor(each), GROUP, START_DAY, True, False)
+            for each in members
+        ),
+        by=ASSOCIATION,
+        signed_by=(ASSOCIATION,),
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from registry.covers import Cover
-from registry.errors import Code, EntryRefused
+from registry.errors import Code, EntryRefused, Reason
 from registry.operations import Operation
 from tests.registry.collection_examples import (
     AFTER_DUE_MS,
@@ -41,6 +41,7 @@ from tests.registry.cover_examples import (
     claiming,
     covered,
     ending,
+    grouped,
     in_default,
     use_of,
 )
@@ -167,6 +168,24 @@ def test_cover_comes_back_within_the_limit(consortium: Consortium) -> None:
     assert (use.covered, use.left) == (10_000, 0)
 
 
+def test_cover_for_which_no_room_is_left_does_not_come_back(consortium: Consortium) -> None:
+    receivable, other = consortium.registered(), consortium.registered()
+    covered(consortium, receivable, policy_limit=10_000)
+    reversed_after(consortium, receivable, 10_000, binding(other, 10_000, policy_limit=10_000))
+    assert consortium.record(receivable).covers == ()
+
+
+def test_as_many_covers_come_back_as_a_receivable_may_have(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.assignment(receivable, 5_000))
+    consortium.do(binding(receivable, 10), binding(receivable, 20))
+    others = [binding(receivable, 1, FACTOR_1) for _ in range(31)]
+    reversed_after(consortium, receivable, 5_000, *others)
+    covers = consortium.record(receivable).covers
+    # The first of the two is back at its place, and there is no room for the second.
+    assert [cover.amount for cover in covers] == [10, *[1] * 31]
+
+
 def test_cover_that_has_run_out_or_was_given_up_does_not_come_back(consortium: Consortium) -> None:
     receivable = consortium.registered()
     cover = covered(consortium, receivable, 9_000)
@@ -274,6 +293,23 @@ def test_once_a_loss_has_come_a_cover_does_not_grow(consortium: Consortium, chan
     assert consortium.code(altering(receivable, cover, amount=4_999)) is Code.OK
 
 
+def test_a_cover_that_grows_is_judged_by_its_parties_again(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    cover = covered(consortium, receivable, 5_000)
+    consortium.do(consortium.assignment(receivable, 2_000))
+    grouped(consortium, INSURER, FACTOR_1)
+    for grown in (
+        altering(receivable, cover, amount=5_001),
+        altering(receivable, cover, until_ms=UNTIL_MS + 1),
+    ):
+        assert consortium.result(grown).reasons == (Reason("related_party", grown.amount),)
+    for shrunk in (
+        altering(receivable, cover, until_ms=UNTIL_MS - 1),
+        altering(receivable, cover, until_ms=UNTIL_MS - 1, amount=4_999),
+    ):
+        assert consortium.code(shrunk) is Code.OK
+
+
 def test_a_shorter_cover_ends_sooner(consortium: Consortium) -> None:
     receivable = consortium.registered()
     cover = covered(consortium, receivable)
@@ -290,6 +326,8 @@ def test_a_loss_payee_is_asked_before_it_loses_cover(consortium: Consortium, cha
     cover = covered(consortium, receivable, 4_000, loss_payee=FACTOR_1)
     result = consortium.result(altering(receivable, cover, **changes))
     assert (result.code, result.collided_with) == (Code.HOLDER_CONSENT, cover.place)
+    assert consortium.code(altering(receivable, cover, until_ms=UNTIL_MS + 1)) is Code.OK
+    (cover,) = consortium.record(receivable).covers
     assert consortium.code(altering(receivable, cover, amount=4_001)) is Code.OK
     consented = altering(receivable, cover, **({"amount": 4_001} | changes), consenting=FACTOR_1)
     assert consortium.code(consented) is Code.OK

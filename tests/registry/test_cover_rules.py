@@ -10,7 +10,6 @@ import pytest
 from registry.covers import PolicyUse, with_covered
 from registry.errors import Code, EntryRefused, InvariantViolation, Reason, Reference
 from registry.operations.governance import Role
-from registry.operations.relationships import DeclareRelationship
 from registry.policy import RelatedPartyPolicy
 from registry.receivable import Phase, check_invariants, summarise
 from registry.state import Namespace
@@ -19,14 +18,12 @@ from tests.registry.collection_examples import (
     pledged,
 )
 from tests.registry.consortium import (
-    ASSOCIATION,
     DAY_MS,
     DEBTOR,
     EXPORTER,
     FACTOR_1,
     FACTOR_2,
     FACTOR_3,
-    FINGERPRINT_KEY,
     INSURER,
     INSURER_2,
     INSURER_FACTOR,
@@ -42,24 +39,11 @@ from tests.registry.cover_examples import (
     binding,
     covered,
     ending,
+    grouped,
     in_default,
     use_of,
 )
 from tests.registry.existence_examples import accredit, red_letter, rejection
-
-GROUP = bytes(range(40, 72))
-
-
-def grouped(consortium: Consortium, *members: str) -> None:
-    """The members stand under one controller, as the association has declared."""
-    consortium.do(
-        *(
-            DeclareRelationship(None, FINGERPRINT_KEY.debtor(each), GROUP, START_DAY, True, False)
-            for each in members
-        ),
-        by=ASSOCIATION,
-        signed_by=(ASSOCIATION,),
-    )
 
 
 def test_a_part_is_covered(consortium: Consortium) -> None:
