@@ -121,7 +121,7 @@ def _is_named(operation: Operation, caller: Member) -> bool:
 def _discreet(operation: Operation, result: Result, caller: Member) -> Result:
     """The result without the figures of a taker who has not signed: how much it bears, and whose group it is of."""
     taker = getattr(operation, "assignee", None) or getattr(operation, "pledgee", None)
-    if result.code not in _OF_THE_TAKER or taker == caller.member_id:
+    if result.code not in _OF_THE_TAKER or taker in (None, caller.member_id):
         return result
     return replace(result, collided_with=None, reasons=())
 
