@@ -61,7 +61,7 @@ def payment_between(before: Receivable, after: Receivable, holder: str, place: R
 def without_payment(record: Receivable, payment: Payment, time_ms: int, place: Reference) -> Receivable:
     """The record after the payment is undone: owed again to who was paid, under the liens that it had cut.
 
-    A lien that has run out since does not come back. One that its pledgee gave up after the payment comes back for what the
+    A lien that has run out since does not come back; one that was renewed has not. One that its pledgee gave up after the payment comes back for what the
     payment cut from it: the pledgee can release it again, while value set free could not be caught.
     """
     amount = record.amount_of(payment.holder) + payment.amount
@@ -79,8 +79,9 @@ def without_payment(record: Receivable, payment: Payment, time_ms: int, place: R
         confirmed = min(outstanding, confirmation.amount + payment.confirmed)
         confirmation = replace(confirmation, amount=confirmed)
     liens = record.liens
+    running = {lien.lien_id for lien in record.liens}
     for lien in payment.liens:
-        if lien.until_ms > time_ms:
+        if lien.lien_id in running or lien.until_ms > time_ms:
             liens = _with_lost(liens, lien)
     restored = replace(
         record, paid=record.paid - payment.amount, parts=parts, confirmation=confirmation, liens=liens

@@ -12,7 +12,7 @@ from registry.operations.governance import Role
 from registry.operations.security import Junior
 from registry.receivable import Phase
 from registry.state import Namespace
-from tests.registry.collection_examples import AFTER_DUE_MS, at, default, overdue, pledged, reversal
+from tests.registry.collection_examples import AFTER_DUE_MS, at, default, overdue, pledged, renewal, reversal
 from tests.registry.consortium import (
     BANK,
     DAY_MS,
@@ -32,6 +32,7 @@ from tests.registry.consortium import (
     settlement,
     stored,
 )
+from tests.registry.cover_examples import covered
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,28 @@ def test_liens_that_no_longer_fit_together_come_back_as_far_as_they_fit(consorti
     consortium.do(reversal(receivable, paid.bank_reference))
     liens = consortium.record(receivable).liens
     assert [(lien.pledgee, lien.amount) for lien in liens] == [(FACTOR_1, 5_000), (FACTOR_2, 5_000)]
+
+
+def test_a_lien_that_was_renewed_after_the_payment_has_not_run_out(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    lien = pledged(consortium, receivable, until_ms=consortium.now_ms + 40 * DAY_MS)
+    paid = payment(receivable, 6_000, consenting=[FACTOR_1])
+    consortium.do(paid)
+    consortium.do(renewal(receivable, lien, 100 * DAY_MS))
+    after_its_first_end = at(lien.until_ms + 1)
+    assert consortium.code(reversal(receivable, paid.bank_reference), **after_its_first_end) is Code.OK
+    assert [each.amount for each in consortium.record(receivable).liens] == [10_000]
+
+
+def test_a_cover_that_a_default_keeps_running_is_whole_again(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    cover = covered(consortium, receivable)
+    overdue(consortium, receivable)
+    paid = payment(receivable, 6_000)
+    consortium.do(paid)
+    after_its_end = at(cover.until_ms + 1)
+    assert consortium.code(reversal(receivable, paid.bank_reference), **after_its_end) is Code.OK
+    assert [each.amount for each in consortium.record(receivable).covers] == [10_000]
 
 
 def test_a_payment_is_reversed_once_and_its_reference_stays_used(consortium: Consortium) -> None:
