@@ -109,7 +109,7 @@ def give_back(debt: Debt, paid: Paid, here: Here) -> None:
     if debt.confirmed_by in ("express", "tacit"):
         debt.confirmed = min(debt.owed, debt.confirmed + paid.confirmed)
     for lien in paid.cut:
-        if lien.until_ms > here.now_ms:
+        if lien.name in debt.liens or lien.until_ms > here.now_ms:
             give_lien_back(debt, lien)
     fit_liens(debt, paid.holder)
 
