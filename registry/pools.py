@@ -20,7 +20,7 @@ from .errors import Reason, Reference
 from .exposure import EXPOSURE
 from .operations.fields import HASH, MEMBER_ID, POOL_ID, REFERENCE
 from .operations.pool import BASIS_POINTS, POOL_TERMS, PoolTerms
-from .receivable import FreeAmount, Receivable, free_amount
+from .receivable import FreeAmount, Phase, Receivable, free_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ def over_limit(before: Pool, after: Pool) -> DebtorShare | None:
 def eligible(record: Receivable, terms: PoolTerms) -> FreeAmount:
     """What a receivable is worth to a pool on these terms, with the reasons for what it is not.
 
-    Of the exporter's part: what would be free of it were it in no pool, unless it runs too long or is past due, and where the
-    terms demand it no more than what is confirmed beyond what others rely on.
+    Of the exporter's part: what would be free of it were it in no pool, unless it runs too long, is past due or in default, and
+    where the terms demand it no more than what is confirmed beyond what others rely on.
     """
     free = free_amount(replace(record, pool=None), record.exporter)
     barred = next((word for word, holds in _bars(record, terms) if holds), None)
@@ -106,6 +106,8 @@ def _bars(record: Receivable, terms: PoolTerms) -> tuple[tuple[str, bool], ...]:
     return (
         ("tenor", record.due_date - record.issue_date > terms.tenor_days_max),
         ("past_due", record.pool is not None and record.pool.is_past_due),
+        # An instalment may be in default long before the last one is due.
+        ("overdue", record.phase is Phase.OVERDUE),
     )
 
 

@@ -12,7 +12,7 @@ from registry.receivable import Receivable
 
 def free_of_claims(record: Receivable) -> int:
     """What of the exporter's part nothing but a pool takes, written down a second time."""
-    if record.phase.name not in ("LIVE", "OVERDUE") or record.confirmation.kind.name == "REJECTED":
+    if record.phase.name != "LIVE" or record.confirmation.kind.name == "REJECTED":
         return 0
     if record.restraints.freezes or any(not each.ended for each in record.restraints.objections):
         return 0

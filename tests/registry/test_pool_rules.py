@@ -571,20 +571,30 @@ def test_a_closed_receivable_leaves_the_pool_by_itself(consortium: Consortium) -
     assert consortium.code(removing(pool, member)) is Code.NOT_IN_POOL
 
 
-def test_a_lien_that_ends_gives_its_value_to_the_pool_and_one_enforced_takes_it(
-    consortium: Consortium,
-) -> None:
-    first, second = consortium.registered(), consortium.registered()
-    pledged(consortium, first, 4_000, until_ms=consortium.now_ms + 60 * DAY_MS)
-    enforced = pledged(consortium, second, 4_000)
+def test_a_lien_that_ends_gives_its_value_to_the_pool(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    end_ms = consortium.now_ms + 60 * DAY_MS
+    pledged(consortium, receivable, 4_000, until_ms=end_ms)
+    pool = pooled(consortium, OF_ONE_DEBTOR)
+    consortium.do(adding(consortium, pool, receivable))
+    assert present(consortium, pool).base == 6_000
+    consortium.pass_time(end_ms)
+    assert present(consortium, pool).base == 10_000
+
+
+def test_a_member_in_default_counts_for_nothing_and_its_liens_are_enforced(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    lien = pledged(consortium, receivable, 4_000)
     pool = pooled(consortium, replace(OF_ONE_DEBTOR, past_due_days_max=1_000))
-    consortium.do(adding(consortium, pool, first, second))
-    assert present(consortium, pool).base == 12_000
-    overdue(consortium, second)
-    assert present(consortium, pool).base == 16_000
-    consortium.do(enforcement(second, enforced, amount=3_000))
-    # What the lien did not take falls back to the exporter, and so to the pool.
-    assert present(consortium, pool).base == 17_000
+    consortium.do(adding(consortium, pool, receivable))
+    overdue(consortium, receivable)
+    assert present(consortium, pool).base == 0
+    assert consortium.code(enforcement(receivable, lien, amount=3_000)) is Code.OK
+    assert consortium.record(receivable).amount_of(FACTOR_1) == 3_000
+    other = consortium.registered(issue_date=START_DAY, due_date=START_DAY + 90)
+    overdue(consortium, other)
+    refused = consortium.result(adding(consortium, pool, other))
+    assert (refused.code, refused.reasons[-1]) == (Code.INELIGIBLE, Reason("overdue", 10_000))
 
 
 def test_what_is_reassigned_to_the_exporter_is_the_pools(consortium: Consortium) -> None:
