@@ -44,6 +44,8 @@ def set_account(
         record = await session.record(identifier)
         holders = {part.holder for part in record.parts if part.amount}
         holders |= {lien.pledgee for lien in record.liens} | {session.acting.member_id}
+        if record.pool is not None:
+            holders.add(record.pool.factor)
         own = session.wallet(session.acting.name)
         others = [session.wallet(name) for name in sorted(holders) if name != own.member]
         operation = SetCollectionAccount(identifier, tuple(sorted(holders)), account)

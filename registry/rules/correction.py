@@ -131,6 +131,7 @@ def correct_receivable(judgement: Judgement, operation: CorrectReceivable) -> by
 def _check_consent(record: Receivable, signing: Iterable[str]) -> None:
     interested = [part.holder for part in record.parts if part.amount]
     interested += [lien.pledgee for lien in record.liens]
+    interested += [] if record.pool is None else [record.pool.factor]
     missing = [member for member in interested if member not in signing]
     if missing:
         raise RuleViolation(Code.HOLDER_CONSENT, f"{missing[0]} must sign", collided_with=record.place)

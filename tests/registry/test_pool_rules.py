@@ -39,7 +39,7 @@ from tests.registry.consortium import (
     resolution,
     settlement,
 )
-from tests.registry.existence_examples import accredit, contract, credit, red_letter, rejection
+from tests.registry.existence_examples import accredit, contract, correction, credit, red_letter, rejection
 from tests.registry.pool_examples import (
     OF_ONE_DEBTOR,
     TERMS,
@@ -672,3 +672,17 @@ def test_the_other_debtors_dispute_lowers_only_its_own_share(consortium: Consort
     }
     assert shares[OTHER_DEBTOR_REFERENCE] == (1, 0)
     assert sorted(shares.values()) == [(1, 0), (1, 10_000)]
+
+
+def test_the_factor_of_the_pool_consents_to_corrections_and_to_another_account(
+    consortium: Consortium,
+) -> None:
+    pool, (member,) = filled(consortium)
+    earlier = correction(consortium, member, issue_date=START_DAY - 2)
+    assert consortium.code(earlier) is Code.HOLDER_CONSENT
+    assert consortium.code(replace(earlier, consenting=(FACTOR_1,))) is Code.OK
+    assert consortium.code(account(member, (EXPORTER, FACTOR_1))) is Code.OK
+    longer = correction(consortium, member, issue_date=START_DAY - 31, consenting=(FACTOR_1,))
+    assert consortium.code(longer) is Code.OK
+    # 121 days by now, and 120 are agreed.
+    assert present(consortium, pool).base == 0
