@@ -87,7 +87,7 @@ def standing_of(entry: Entry, members: Mapping[str, Member | None], height: int,
         if member.status is MemberStatus.EXPELLED:
             raise DraftRefused(f"{signature.member} has signed, and is expelled")
         sits = governed and Role.ASSOCIATION in member.roles
-        seats += sits
+        seats += sits and member.status is MemberStatus.ACTIVE
         if not sits and signature.member not in parties:
             raise DraftRefused(f"{signature.member} has signed, and is no party to any of its operations")
     signed = tuple(dict.fromkeys(signature.member for signature in entry.signatures))

@@ -25,7 +25,7 @@ from ..wallet import ShownPapers
 from . import options as opt
 from . import output
 from .existence import choice_of, share_of
-from .session import Options, Session, in_session, member_id_of, parse_receivable
+from .session import Session, in_session, member_id_of, parse_receivable
 
 DAY_MS = 86_400_000
 _DAY = ["%Y-%m-%d"]
@@ -34,15 +34,12 @@ ConsentFile = Annotated[
 ]
 
 
+@opt.asks("consent")
 def consent(
+    options: opt.Options,
     file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help="Where to write it.")],
-    network: opt.Network,
-    acting: opt.Acting,
     exporter: Annotated[str, typer.Option(help="Whose receivables it concerns.")],
     until: Annotated[datetime.datetime, typer.Option(formats=_DAY, help="Its last day.")],
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    as_json: opt.AsJson = False,
 ) -> None:
     """As the debtor, agree that your silence counts as confirmation. Nothing is sent: hand the file to the exporter."""
     until_ms = (day_number(until.date()) + 1) * DAY_MS
@@ -63,12 +60,12 @@ def consent(
             file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise DirectoryError(f"cannot write {file}: {error.strerror}") from error
-        if as_json:
+        if options.as_json:
             output.print_json(document)
         else:
             output.print_facts("Consent to tacit confirmation", {"file": str(file), "exporter": to})
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "consent"), work)
+    in_session(options, work)
 
 
 @opt.submits("confirm-tacitly")
@@ -208,6 +205,8 @@ def correct(
 def _interested(record: Receivable, exporter: str) -> tuple[str, ...]:
     members = {part.holder for part in record.parts if part.amount > 0}
     members.update(lien.pledgee for lien in record.liens)
+    if record.pool is not None:
+        members.add(record.pool.factor)
     return tuple(sorted(members - {exporter}))
 
 

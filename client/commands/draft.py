@@ -30,7 +30,7 @@ from ..wallet import Wallet
 from . import draft_checks, output
 from . import options as opt
 from .outcome import TOLD_SINGLY_MAX, forecast_document, show_forecast, show_receipt
-from .session import Options, Session, in_session
+from .session import Session, in_session
 
 PROBLEMS_SHOWN_MAX: Final = 20
 
@@ -54,10 +54,10 @@ Papers = Annotated[
 
 
 @draft_app.command("show", epilog="Example: pledgebook draft show deal.draft --network ./net --as factor-1")
+@opt.asks("draft", by_anybody=True)
 def show(
+    options: opt.Options,
     file: DraftArgument,
-    network: opt.Network,
-    acting: opt.Asker = None,
     operation: Annotated[
         int | None, typer.Option(min=0, metavar="INDEX", help="Tell this operation in full.")
     ] = None,
@@ -67,9 +67,6 @@ def show(
             "--offline", help="Ask no node: amounts in minor units, and signers as the file names them."
         ),
     ] = False,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    as_json: opt.AsJson = False,
 ) -> None:
     """Tell in words what a draft says, who has signed it, who must, and until when."""
 
@@ -81,27 +78,24 @@ def show(
         else:
             glossary = await draft_checks.glossary_of(session, entry.body.operations)
             standing = await draft_checks.standing_on_chain(session, entry)
-        _show(entry, glossary, standing, operation, as_json=as_json)
+        _show(entry, glossary, standing, operation, as_json=options.as_json)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "draft"), work)
+    in_session(options, work)
 
 
 @draft_app.command("check", epilog="Example: pledgebook draft check deal.draft --network ./net --as factor-1")
+@opt.asks("draft")
 def check(
+    options: opt.Options,
     file: DraftArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     papers: Papers = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    as_json: opt.AsJson = False,
 ) -> None:
     """Check a draft as `sign` does, and sign nothing: signatures, number, papers, and how it would be judged now."""
 
     async def work(session: Session) -> None:
         checked = await draft_checks.check(session, file, papers)
         operations = checked.entry.body.operations
-        if as_json:
+        if options.as_json:
             output.print_json(
                 {
                     **_standing_document(checked.entry, checked.standing),
@@ -118,22 +112,19 @@ def check(
         if checked.refusal() is not None:
             raise typer.Exit(output.ExitCode.REFUSED)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "draft"), work)
+    in_session(options, work)
 
 
 @draft_app.command("sign", epilog="Example: pledgebook draft sign deal.draft --network ./net --as factor-1")
+@opt.asks("draft")
 def sign(
+    options: opt.Options,
     file: DraftArgument,
-    network: opt.Network,
-    acting: opt.Acting,
     papers: Papers = None,
     despite_forecast: Annotated[
         bool,
         typer.Option("--despite-forecast", help="Sign although a node says that it would be refused now."),
     ] = False,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    as_json: opt.AsJson = False,
 ) -> None:
     """Check a draft, and sign it when everything holds. The file is replaced by one with your signature in it."""
 
@@ -142,7 +133,7 @@ def sign(
         refusal = checked.refusal()
         if refusal is not None and not despite_forecast:
             raise DraftRefused(f"{refusal}; see `pledgebook draft check`, or sign --despite-forecast")
-        if not as_json:
+        if not options.as_json:
             glossary = await draft_checks.glossary_of(session, checked.entry.body.operations)
             _show_in_short(checked.entry, glossary)
         wallet, key_count = await _signing(session, checked.entry, checked.standing)
@@ -152,7 +143,7 @@ def sign(
         entry = decode_draft(data)
         standing = await draft_checks.standing_on_chain(session, entry)
         replace_draft(file, data)
-        if as_json:
+        if options.as_json:
             output.print_json({"draft": str(file), **_standing_document(entry, standing)})
             return
         rest = (
@@ -162,19 +153,16 @@ def sign(
         )
         typer.echo(f"{file}: signed by {wallet.member}; {rest}")
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "draft"), work)
+    in_session(options, work)
 
 
 @draft_app.command(
     "submit", epilog="Example: pledgebook draft submit deal.draft --network ./net --as factor-1"
 )
+@opt.asks("draft")
 def submit(
+    options: opt.Options,
     file: DraftArgument,
-    network: opt.Network,
-    acting: opt.Acting,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    as_json: opt.AsJson = False,
 ) -> None:
     """Hand a draft in that all have signed, and stay until its receipt is there. To do it twice is safe."""
 
@@ -185,14 +173,14 @@ def submit(
         if not standing.is_complete:
             raise DraftRefused(f"not signed by {standing.wanting()}")
         raw = assemble(entry.body_bytes, entry.signatures)
-        outcome = (await session.client.commit([raw], timeout_s=timeout_s))[entry.entry_id]
+        outcome = (await session.client.commit([raw], timeout_s=options.timeout_s))[entry.entry_id]
         if not isinstance(outcome, ProvenReceipt):
             raise EntryTurnedAway(outcome, entry.body.valid_until_ms)
-        show_receipt(entry.body.operations, outcome, None, as_json=as_json)
+        show_receipt(entry.body.operations, outcome, None, as_json=options.as_json)
         if any(result.code is not Code.OK for result in outcome.receipt.results):
             raise typer.Exit(output.ExitCode.REFUSED)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "draft"), work)
+    in_session(options, work)
 
 
 @draft_app.command("merge", epilog="Example: pledgebook draft merge mine.draft theirs.draft both.draft")
@@ -227,8 +215,8 @@ async def _signing(session: Session, entry: Entry, standing: Standing) -> tuple[
     if not valid:
         raise InputError(f"no key of {session.acting.name} in this folder is valid at height {height}")
     if Role.ASSOCIATION in member.roles and standing.seats_needed:
-        wanted = standing.seats_needed - standing.seats
-        if wanted <= 0 or not fresh:
+        wanted = max(standing.seats_needed - standing.seats, int(wallet.member in standing.missing))
+        if not wanted or not fresh:
             raise DraftRefused(
                 "the association's keys that are here have signed it already, or enough others have"
             )

@@ -32,7 +32,6 @@ from . import options as opt
 from . import output
 from .members import class_of, role_of
 from .session import (
-    Options,
     Session,
     amount_of,
     debtor_identifier,
@@ -134,20 +133,17 @@ def change_member(
 
 
 @govern_app.command("member", epilog="Example: pledgebook govern member factor-2 --network ./net")
+@opt.asks("govern", by_anybody=True)
 def show_member(
+    options: opt.Options,
     member: MemberArgument,
-    network: opt.Network,
-    acting: opt.Asker = None,
-    node: opt.FirstNode = None,
-    timeout_s: opt.Timeout = 20.0,
-    as_json: opt.AsJson = False,
 ) -> None:
     """Show what a member is, with its keys. The proof is checked."""
 
     async def work(session: Session) -> None:
-        _show_member(await _present_member(session, member), as_json=as_json)
+        _show_member(await _present_member(session, member), as_json=options.as_json)
 
-    in_session(Options(network, acting, node, timeout_s, as_json, "govern"), work)
+    in_session(options, work)
 
 
 async def _present_member(session: Session, name: str) -> Member:

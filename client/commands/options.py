@@ -2,7 +2,7 @@
 
 A command that submits an entry is marked `@submits("verb")`. It names only what is its own, takes `options` first, and is
 given the shared options of all who submit: so each of them can be asked about beforehand (--dry-run), and be signed by
-one party after the other (--draft).
+one party after the other (--draft). One that only asks is marked `@asks("verb")`.
 """
 
 from __future__ import annotations
@@ -135,31 +135,42 @@ class Options:
     valid_hours: int = DRAFT_HOURS
 
 
-_SHARED: Final[dict[str, tuple[Any, Any]]] = {
+_Kinds = dict[str, tuple[Any, Any]]
+_ASKING: Final[_Kinds] = {
     "network": (Network, inspect.Parameter.empty),
     "acting": (Acting, inspect.Parameter.empty),
     "node": (FirstNode, None),
     "timeout_s": (Timeout, 20.0),
+    "as_json": (AsJson, False),
+}
+_SUBMITTING: Final[_Kinds] = {
+    **_ASKING,
     "dry_run": (DryRun, False),
     "draft": (DraftFile, None),
     "valid_hours": (ValidHours, DRAFT_HOURS),
-    "as_json": (AsJson, False),
 }
+_Marking = Callable[[Callable[..., None]], Callable[..., None]]
 
 
-def submits(
-    purpose: str, *, acting: str | None = None, usually: str | None = None
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def submits(purpose: str, *, acting: str | None = None, usually: str | None = None) -> _Marking:
     """Give a command the options of all who submit; it gets them as `options`, its first parameter.
 
     `acting`: who acts, for a command without --as; `usually`: who acts when --as is left out.
     """
-    kinds = dict(_SHARED)
+    kinds = dict(_SUBMITTING)
     if acting is not None:
         del kinds["acting"]
     elif usually is not None:
         kinds["acting"] = (Acting, usually)
+    return _given(kinds, purpose, acting)
 
+
+def asks(purpose: str, *, by_anybody: bool = False) -> _Marking:
+    """The same for a command that submits nothing of its own. `by_anybody`: --as may be left out."""
+    return _given({**_ASKING, "acting": (Asker, None)} if by_anybody else _ASKING, purpose, None)
+
+
+def _given(kinds: _Kinds, purpose: str, acting: str | None) -> _Marking:
     def give(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)
 

@@ -185,6 +185,8 @@ def test_a_decision_needs_as_many_of_the_associations_keys_as_its_quorum() -> No
     assert (standing.missing, standing.seats, standing.is_complete) == ((), 1, False)
     assert standing.wanting() == "1 more of the association's keys"
     second = sign_body(order, ASSOCIATION, KEYS[ASSOCIATION][1])
+    suspended = {**MEMBERS, ASSOCIATION: replace(MEMBERS[ASSOCIATION], status=MemberStatus.SUSPENDED)}
+    assert standing_of(one, suspended, 5, 2).seats == 0
     assert standing_of(decode_draft(with_signatures(one, [second])), MEMBERS, 5, 2).is_complete
 
 
