@@ -60,6 +60,16 @@ def with_acknowledgement(
     )
 
 
+def acknowledged_anew(notices: tuple[Notice, ...], time_ms: int) -> tuple[Notice, ...]:
+    """The notices for an invoice that arises now: whom to pay is settled, but the debtor's silence about it begins only now."""
+    return tuple(
+        notice
+        if notice.acknowledged is None
+        else replace(notice, acknowledged=replace(notice.acknowledged, time_ms=time_ms))
+        for notice in notices
+    )
+
+
 def fixed_payees(notices: tuple[Notice, ...]) -> tuple[str, ...]:
     """The holders whose notice the debtor has acknowledged: their parts can only be paid to them."""
     return tuple(notice.holder for notice in notices if notice.acknowledged is not None)

@@ -8,6 +8,7 @@ from typing import Final
 from ..errors import Code, Reason, RuleViolation
 from ..future import FutureTerms, served_first, split_liens
 from ..identifiers import receivable_id
+from ..notices import acknowledged_anew
 from ..operations.existence import EvidenceKind
 from ..operations.future import Crystallise, RegisterFutureReceivable
 from ..operations.governance import Role
@@ -179,6 +180,8 @@ def _split(
         ),
         liens=on_arisen,
         reservations=(),
+        # Nobody has been silent about an invoice that is of today.
+        notices=acknowledged_anew(record.notices, judgement.time_ms),
         lapsed=(),
         changed_height=judgement.height,
         future=None,

@@ -10,6 +10,7 @@ import pytest
 from registry import limits
 from registry.accounts import Account
 from registry.errors import Code
+from registry.notices import fixed_payees
 from registry.operations import Pledge
 from registry.operations.governance import Role
 from registry.operations.security import Junior
@@ -21,6 +22,7 @@ from tests.registry.collection_examples import (
     ACCOUNT,
     AFTER_DUE_MS,
     account,
+    at,
     enforcement,
     frozen,
     objection,
@@ -53,7 +55,9 @@ from tests.registry.existence_examples import (
     attestation,
     contract,
     credit,
+    noticed,
     red_letter,
+    silence,
 )
 from tests.registry.pool_examples import adding, drawing, filled, present, removing
 
@@ -405,3 +409,24 @@ def test_a_pool_that_is_full_meanwhile_takes_no_member_back(consortium: Consorti
     consortium.do(adding(consortium, pool, *others[:half]), adding(consortium, pool, *others[half:]))
     result = consortium.result(called_back(receivable, paid.bank_reference))
     assert (result.code, result.collided_with) == (Code.LIMIT_REACHED, present(consortium, pool).place)
+
+
+# --- silence about an invoice that was not there yet
+
+
+def test_a_debtor_was_not_silent_about_an_invoice_that_arises_today(consortium: Consortium) -> None:
+    """With a carrier as witness the debtor would be bound by an invoice that it never had a day to look at."""
+    accredit(consortium)
+    future = future_of(consortium)
+    consortium.do(consortium.assignment(future, 10_000, future_consented=True))
+    noticed(consortium, future)
+    days = OPEN_POLICY.tacit_days * DAY_MS
+    consortium.pass_time(consortium.now_ms + days)
+    arisen = consortium.do(arising(future, witness=BANK)).results[0].subject
+    acknowledged_ms = consortium.tip.time_ms
+    assert consortium.code(silence(consortium, arisen)) is Code.TOO_EARLY
+    last, over = at(acknowledged_ms + days - 1), at(acknowledged_ms + days)
+    assert consortium.code(silence(consortium, arisen), **last) is Code.TOO_EARLY
+    assert consortium.code(silence(consortium, arisen), **over) is Code.OK
+    # The payee is fixed all the same: what is paid to the exporter meanwhile is indirect.
+    assert fixed_payees(consortium.record(arisen).notices) == (FACTOR_1,)
