@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from registry.genesis import Genesis
 from registry.identifiers import EntryId
+from registry.supervision.fold import ReportRequest
 
 from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
 from .connection import Identity
@@ -118,6 +119,10 @@ class BlockingClient:
 
     def ledger_status(self) -> LedgerStatus:
         return self._run(self.client.ledger_status())
+
+    def report(self, request: ReportRequest, *, purpose: str = PURPOSE, timeout_s: float = 600.0) -> bytes:
+        """A supervisor's report as canonical JSON: one node's word about a certified block."""
+        return self._run(self.client.report(request, purpose=purpose, timeout_s=timeout_s))
 
     def watch_events(self, from_height: int = 0, receivable_ids: Sequence[bytes] = ()) -> Iterator[Event]:
         """Events as they come; close the iterator to stop watching."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from node.api.calls import Api, streams
+from node.api.calls import Api, answers, streams
 from node.api.visibility import reads_all
 from node.status import CallCode, CallRefused
 from node.supervision.alert_desk import AlertDesk, RaisedAlerts
@@ -29,6 +29,8 @@ PURPOSE_CHARS_MAX = 200
 # A report is derived from the whole chain: it costs its caller as much as so many queries.
 QUERIES_PER_REPORT = 100
 PIECE_BYTES = 1 << 20
+# A caller who takes nothing for so long has forgotten its stream, which others could have.
+SLOW_S_MAX = 60.0
 
 
 class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
@@ -55,11 +57,12 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
                     for start in range(0, len(part), PIECE_BYTES):
                         yield supervision_pb2.ReportPart(document=part[start : start + PIECE_BYTES])
 
-    @streams
-    async def WatchAlerts(
+    # Written by hand and not yielded, so that a caller who does not read can be let go of.
+    @answers
+    async def WatchAlerts(  # type: ignore[override]  # the stubs know generators only
         self, request: supervision_pb2.WatchAlertsRequest, context: ServicerContext[Any, Any]
-    ) -> AsyncGenerator[supervision_pb2.AlertBatch, None]:
-        """Alerts that the caller may see, from a height on, until it leaves. No queue is kept: a slow caller reads later."""
+    ) -> None:
+        """Alerts that the caller may see, from a height on, until it leaves. No queue is kept: who reads later, reads on."""
         caller = self.api.caller(context)
         sees_all = reads_all(caller)
         with self.api.slots.hold(caller.member_id):
@@ -73,9 +76,9 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
                     batch = _batch(raised, caller, sees_all)
                     if batch.alerts:
                         told = raised.height
-                        yield batch
+                        await send(context, batch)
                 if told != last:
-                    yield supervision_pb2.AlertBatch(height=last)
+                    await send(context, supervision_pb2.AlertBatch(height=last))
                 height = last + 1
 
     def _asked(self, caller: Member, request: supervision_pb2.ReportRequest) -> ReportRequest:
@@ -104,6 +107,21 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
         api.query_rate.take(caller.member_id, QUERIES_PER_REPORT, api.clock.monotonic_ms())
         api.query_log.add("report", caller.member_id, request.purpose, [request.member_id.encode()])
         return ReportRequest(height, member_id, from_height)
+
+
+async def send(
+    context: ServicerContext[Any, Any], batch: supervision_pb2.AlertBatch, slow_s_max: float = SLOW_S_MAX
+) -> None:
+    """Write a batch to the caller. Raises CallRefused when it has not taken it in time."""
+    try:
+        async with asyncio.timeout(slow_s_max):
+            await context.write(batch)
+    except TimeoutError as error:
+        raise CallRefused(
+            CallCode.OVERLOADED,
+            f"nothing was read for {slow_s_max:g} s: watch again from height {batch.height}",
+            retry_after_ms=1_000,
+        ) from error
 
 
 def _member_id(text: str) -> str | None:

@@ -76,13 +76,15 @@ class AlertTables:
     @classmethod
     def open(cls, folder: Path, genesis: Genesis) -> Self:
         """Open for writing; made from the genesis document when there is none, or one of another chain or format."""
+        found: Self | None = None
         try:
-            tables = cls._open(folder, read_only=False)
-            if tables._is_of(genesis):
-                return tables
-            tables.close()
+            found = cls._open(folder, read_only=False)
+            if found._is_of(genesis):
+                return found
         except lmdb.Error:
             pass  # damaged: what is derived is made again
+        if found is not None:
+            found.close()
         shutil.rmtree(folder, ignore_errors=True)
         tables = cls._open(folder, read_only=False)
         with tables.writing() as writer:

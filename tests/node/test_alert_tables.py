@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from node.ports import BlockRecord
+from node.store import Store
 from node.supervision.alert_tables import AlertTables
+from node.supervision.commands import Paths
 from registry.block import Block, decode_block
 from registry.errors import Reference
 from registry.genesis import parse_genesis
-from registry.state import WorkingState
+from registry.state import StateDelta, WorkingState
 from registry.supervision.alert_bytes import decode_alert, encode_alert
 from registry.supervision.alert_watch import AlertWatch
 from registry.supervision.alerts import Alert, AlertKind
 from registry.supervision.following import Follower
+from registry.transition import genesis_state
 from tests.registry.consortium import (
     DEBTOR_REFERENCE,
     EXPORTER,
     FACTOR_1,
     SUSPENDED,
+    Committed,
     Consortium,
     found,
     genesis_document,
 )
 from tests.registry.supervision.supervised_chain import alerts_of
-from tests.registry.supervision.test_alerts_in_any_order import MOMENTS, Moment, chain_of
+from tests.registry.supervision.test_alerts_in_any_order import MOMENTS, POLICY, Moment, chain_of
 
 ALERT = Alert(
     kind=AlertKind.DUPLICATE_ATTEMPT,
@@ -148,3 +154,47 @@ def test_very_many_alerts_are_read_in_pieces_of_whole_blocks(tmp_path: Path) -> 
         height = last + 1
     assert pieces == [([1, 2], 2), ([3, 4], 9)]
     tables.close()
+
+
+async def test_the_worker_follows_a_store_and_ends_with_its_standard_input(tmp_path: Path) -> None:
+    consortium = chain_of([(0, []), (95, [])])
+    (tmp_path / "genesis.json").write_bytes(genesis_document(POLICY))
+    store = Store.open(tmp_path / "store", consortium.genesis.chain_id)
+    store.commit_genesis(genesis_state(consortium.genesis).delta)
+    for committed in consortium.blocks:
+        store.commit(record_of(committed))
+    paths = Paths(tmp_path / "genesis.json", tmp_path / "store", tmp_path / "alerts")
+    worker = await asyncio.create_subprocess_exec(
+        *paths.alert_command(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    last = consortium.tip.height
+    async with asyncio.timeout(60):
+        while await worker.stdout.readline() != f"height {last}\n".encode():
+            pass
+        worker.stdin.close()
+        assert await worker.wait() == 0
+    store.close()
+    tables = AlertTables.open_to_read(paths.alerts)
+    assert tables is not None
+    told, up_to = tables.read(1, last)
+    tables.close()
+    assert up_to == last
+    expected = {height: tuple(block) for height, block in enumerate(alerts_of(consortium), 1) if block}
+    assert {each.height: tuple(alert for alert, _ in each.alerts) for each in told} == expected
+
+
+def record_of(committed: Committed) -> BlockRecord:
+    header = committed.block.header
+    return BlockRecord(
+        height=header.height,
+        header_bytes=committed.block.header_bytes,
+        block=committed.raw,
+        certificate=b"",
+        entry_ids=tuple(receipt.entry_id for receipt in committed.receipts),
+        receipts=committed.result.receipts,
+        evidence_ids=(),
+        history_nodes=(),
+        delta=StateDelta({}, {}, (), ()),
+    )

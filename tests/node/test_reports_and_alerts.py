@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,12 @@ from client.directory import Directory, read_directory
 from client.errors import CallRefused
 from client.keys import read_key
 from client.registry_client import RegistryClient
+from node.api.supervision_service import send
 from node.network import Network
 from node.network_files import NetworkPlan, make_network
+from node.status import CallCode
+from node.status import CallRefused as Refusal
+from pledgebook.v1 import supervision_pb2
 from registry.identifiers import EntryId
 from registry.supervision.fold import ReportRequest
 from tests.node.live_network import Author, connect
@@ -210,3 +215,26 @@ def test_the_command_line_prints_alerts_until_a_height(
     )
     assert run((*arguments, "--until", "2")) == 0
     assert "duplicate_attempt, DUPLICATE_RECEIVABLE, 1,000.01 USD" in capsys.readouterr().out
+
+
+async def test_a_call_without_a_token_is_refused(directory: Directory) -> None:
+    addresses = {node: each.api for node, each in directory.nodes.items()}
+    async with RegistryClient(directory.genesis(), addresses, None, age_ms_max=None) as client:
+        with pytest.raises(CallRefused) as refused:
+            await client.report(ReportRequest(1, None))
+        assert refused.value.code == "UNAUTHENTICATED"
+        with pytest.raises(CallRefused) as refused:
+            await anext(aiter(client.watch_alerts(1)))
+        assert refused.value.code == "UNAUTHENTICATED"
+
+
+async def test_a_caller_who_reads_nothing_is_let_go_of() -> None:
+    class Stuck:
+        async def write(self, _batch: object) -> None:
+            await asyncio.Event().wait()
+
+    context: Any = Stuck()
+    with pytest.raises(Refusal) as refused:
+        await send(context, supervision_pb2.AlertBatch(height=7), slow_s_max=0.05)
+    assert refused.value.code is CallCode.OVERLOADED
+    assert "from height 7" in refused.value.message
