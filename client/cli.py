@@ -31,6 +31,7 @@ from .commands import (
     governance,
     importing,
     members,
+    nodes,
     output,
     pool,
     portfolio,
@@ -74,6 +75,11 @@ def _options(
 
 app.add_typer(members.keys_app, name="keys")
 app.add_typer(governance.govern_app, name="govern")
+governance.govern_app.command("nodes", epilog=f"Example: pledgebook govern nodes {_NET}")(nodes.show_nodes)
+governance.govern_app.command(
+    "change-validators",
+    epilog=f"Example: pledgebook govern change-validators {_NET} --admit factor-9.json --power factor-2=0",
+)(nodes.change_validators)
 app.add_typer(reporting.alerts_app, name="alerts")
 app.add_typer(cover.cover_app, name="cover")
 app.add_typer(pool.pool_app, name="pool")

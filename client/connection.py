@@ -22,8 +22,8 @@ from google.rpc.status_pb2 import Status
 
 from pledgebook.v1 import ledger_pb2_grpc, registry_pb2_grpc, supervision_pb2_grpc
 from registry.access_token import METADATA_KEY, TOKEN_LIFE_MS_MAX, make_token
-from registry.genesis import GenesisNode
 from registry.identifiers import MemberId
+from registry.nodes import NetworkNode
 from registry.signing import SigningKey
 
 from .errors import CallRefused, ClientError, Unreachable
@@ -64,7 +64,7 @@ class Identity:
 class Connection:
     """A channel to one node. `close` it when done."""
 
-    def __init__(self, node: GenesisNode, address: str, identity: Identity | None, clock: Clock) -> None:
+    def __init__(self, node: NetworkNode, address: str, identity: Identity | None, clock: Clock) -> None:
         self.node_id = node.node_id
         self.address = address
         self._identity = identity

@@ -14,6 +14,8 @@ This module adds what a client needs beside it, and writes nothing else:
     DIR/papers/NAME.jsonl             each exporter's filing (`paper_file`)
     DIR/drafts/NAME.number            the last number that a draft of the member was given (`draft_numbers`)
     DIR/trusted-head.txt              the newest head that was seen (rollback protection)
+    DIR/trusted-validators.bin        the validators that were shown to us, change by change
+    DIR/trusted-nodes.bin             the nodes as they were last proven to us
 
 Paths in the files are relative to DIR, except of keys that lie elsewhere. No secret is in a JSON file.
 """
@@ -80,6 +82,11 @@ class Directory:
     def validators_path(self) -> Path:
         """Which validators were shown to us, change by change (`trust.read_known_sets`)."""
         return self.folder / "trusted-validators.bin"
+
+    @property
+    def nodes_path(self) -> Path:
+        """The nodes as they were last proven to us: for certificates that the genesis document does not have."""
+        return self.folder / "trusted-nodes.bin"
 
     def papers_path(self, member: MemberFiles) -> Path:
         return self.folder / "papers" / f"{member.name}.jsonl"

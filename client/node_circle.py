@@ -17,7 +17,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from registry.errors import ProofInvalid
-from registry.genesis import Genesis, GenesisNode
+from registry.nodes import NetworkNode
 
 from .connection import Clock, Connection, Identity
 from .errors import CallRefused, ClientError, DirectoryError, Unreachable
@@ -49,17 +49,17 @@ class NodeCircle:
 
     def __init__(
         self,
-        genesis: Genesis,
+        nodes: Mapping[str, NetworkNode],
         addresses: Mapping[str, str],
         identity: Identity | None,
         clock: Clock,
         attempt_s: float,
     ) -> None:
-        """`attempt_s`: how long one node is waited for, so that one that hangs does not use up the time of the others."""
+        """`nodes`: whose certificates are pinned. `attempt_s`: how long one node is waited for, so that one that hangs does not use up the time of the others."""
         self.attempt_s = attempt_s
         self.evidence: list[FalseAnswer] = []
         self.connections = [
-            Connection(_pinned(genesis, node_id), address, identity, clock)
+            Connection(_pinned(nodes, node_id), address, identity, clock)
             for node_id, address in addresses.items()
         ]
         if not self.connections:
@@ -135,11 +135,12 @@ class Suspicion:
             self._evidence.append(FalseAnswer(self._node_id, name, answer, error.message))
 
 
-def _pinned(genesis: Genesis, node_id: str) -> GenesisNode:
-    node = genesis.node(node_id)
+def _pinned(nodes: Mapping[str, NetworkNode], node_id: str) -> NetworkNode:
+    node = nodes.get(node_id)
     if node is None:
-        known = ", ".join(known.node_id for known in genesis.nodes)
-        raise DirectoryError(f"{node_id!r} is not a node of this network; there are {known}")
+        raise DirectoryError(
+            f"{node_id!r} is not a node of this network as far as is known here; there are {', '.join(nodes)}"
+        )
     return node
 
 

@@ -29,6 +29,7 @@ from registry.errors import ProofInvalid
 from registry.genesis import Genesis
 from registry.identifiers import EntryId
 from registry.limits import HEIGHT_MAX
+from registry.nodes import NetworkNode
 from registry.supervision.fold import ReportRequest
 
 from . import wire
@@ -77,6 +78,7 @@ class RegistryClient:
         chain: TrustedChain | None = None,
         checkpoint: Checkpoint | None = None,
         known_sets: Sequence[KnownSet] = (),
+        known_nodes: Sequence[NetworkNode] = (),
         verify: bool = True,
         age_ms_max: int | None = AGE_MS_MAX,
         timeout_s: float = 15.0,
@@ -89,7 +91,8 @@ class RegistryClient:
         State older than `age_ms_max` is refused; None accepts any age. A call ends after `timeout_s`, of which one node gets at most `attempt_s`. A receipt that is later than
         `resubmit_after_s` is asked for elsewhere, and its entry handed to so many other nodes that one of them is honest: its
         node may have died with it, or may keep it back.
-        Raises DirectoryError when a node is not in the genesis document.
+        `known_nodes`: proven earlier (`nodes`), for certificates that are not those of the genesis document.
+        Raises DirectoryError on an address of a node that is in neither.
         """
         self.genesis = genesis
         self.chain = chain or TrustedChain(
@@ -100,7 +103,13 @@ class RegistryClient:
         self.timeout_s = timeout_s
         self._resubmit_after_s = resubmit_after_s
         self._clock = clock
-        self._nodes = NodeCircle(genesis, addresses, identity, clock, attempt_s)
+        self._nodes = NodeCircle(
+            {node.node_id: node for node in (*genesis.nodes, *known_nodes)},
+            addresses,
+            identity,
+            clock,
+            attempt_s,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -411,6 +420,19 @@ class RegistryClient:
             )
 
         return await self._nodes.ask(attempt, self._deadline(None))
+
+    async def answering(self, *, timeout_s: float = ATTEMPT_S) -> frozenset[str]:
+        """The nodes that say something now, of those whose addresses we have."""
+
+        async def ask(connection: Connection) -> str | None:
+            try:
+                await connection.ledger.GetStatus(ledger_pb2.GetLedgerStatusRequest(), timeout=timeout_s)
+            except grpc.aio.AioRpcError:
+                return None
+            return connection.node_id
+
+        told = await asyncio.gather(*map(ask, self._nodes.connections))
+        return frozenset(name for name in told if name is not None)
 
     async def ledger_status(self) -> LedgerStatus:
         """Where the first node that answers says it is."""

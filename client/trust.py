@@ -11,15 +11,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from registry.codec import Blob, Items, Struct, Uint, pack, read
+from registry.codec import Blob, Items, Shape, Struct, Uint, pack, read
 from registry.errors import MalformedEntry
 from registry.genesis import Genesis, parse_genesis
 from registry.limits import GENESIS_BYTES_MAX, HEIGHT_MAX
-from registry.nodes import VOTERS_BYTES_MAX
+from registry.nodes import NODES, VOTERS_BYTES_MAX, NetworkNode
+from registry.state import STORED_VALUE_BYTES_MAX
 
 from .errors import DirectoryError, InputError
 from .validator_sets import VALIDATOR_CHANGES_MAX, KnownSet
+
+T = TypeVar("T")
 
 CHECKPOINT_CHARS_MAX = 128
 _HASH_BYTES = 32
@@ -88,19 +92,33 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 def read_known_sets(path: Path) -> tuple[KnownSet, ...]:
     """The validators kept in `path`; none when there is no file yet. Raises DirectoryError, InputError."""
+    return _kept(path, _KNOWN_SETS, _KNOWN_SETS_BYTES_MAX) or ()
+
+
+def read_known_nodes(path: Path) -> tuple[NetworkNode, ...]:
+    """The nodes kept in `path`; none when there is no file yet. Raises DirectoryError, InputError."""
+    return _kept(path, NODES, STORED_VALUE_BYTES_MAX) or ()
+
+
+def _kept(path: Path, shape: Shape[T], bytes_max: int) -> T | None:
     try:
         with path.open("rb") as file:
-            content = file.read(_KNOWN_SETS_BYTES_MAX + 1)
+            content = file.read(bytes_max + 1)
     except FileNotFoundError:
-        return ()
+        return None
     except OSError as error:
         raise DirectoryError(f"cannot read {path}: {error.strerror}") from error
     try:
-        return read(_KNOWN_SETS, content, _KNOWN_SETS_BYTES_MAX, "validators")
+        return read(shape, content, bytes_max, path.name)
     except MalformedEntry as error:
         raise InputError(
-            f"{path} is damaged: {error.message}; without it the nodes are asked again"
+            f"{path} is damaged ({error.message}): remove it, and the nodes are asked again"
         ) from error
+
+
+def write_known_nodes(path: Path, nodes: tuple[NetworkNode, ...]) -> None:
+    """Replace the nodes kept in `path`. Raises DirectoryError."""
+    _replace(path, pack(NODES.encode(nodes, "nodes")))
 
 
 def write_known_sets(path: Path, known: tuple[KnownSet, ...]) -> None:

@@ -90,7 +90,7 @@ def _document(
             "governance_threshold": governance_threshold,
             "members": [_member_to_json(member) for member in members],
             "name": name,
-            "nodes": [_node_to_json(node) for node in nodes],
+            "nodes": [node_to_json(node) for node in nodes],
             "policy": policy_to_json(policy),
             "time_ms": time_ms,
         }
@@ -179,7 +179,7 @@ def _read_fields(document_fields: object, document: bytes) -> Genesis:
             fields["governance_threshold"], "governance_threshold"
         ),
         policy=policy_from_json(fields["policy"]),
-        nodes=tuple(_node_from_json(node, f"nodes[{i}]") for i, node in enumerate(nodes)),
+        nodes=tuple(node_from_json(node, f"nodes[{i}]") for i, node in enumerate(nodes)),
         members=tuple(_member_from_json(member, f"members[{i}]") for i, member in enumerate(members)),
         chain_id=digest(Tag.GENESIS, document),
     )
@@ -302,7 +302,8 @@ def _member_from_json(raw: object, path: str) -> Member:
     return member
 
 
-def _node_to_json(node: NetworkNode) -> dict[str, Any]:
+def node_to_json(node: NetworkNode) -> dict[str, Any]:
+    """A node as the document has it."""
     return {
         "consensus_key": node.consensus_key.hex(),
         "member_id": node.member,
@@ -315,7 +316,8 @@ def _node_to_json(node: NetworkNode) -> dict[str, Any]:
 _NODE_KEYS: Final = frozenset(("consensus_key", "member_id", "node_id", "power", "tls_certificate"))
 
 
-def _node_from_json(raw: object, path: str) -> NetworkNode:
+def node_from_json(raw: object, path: str) -> NetworkNode:
+    """The inverse of `node_to_json`. Raises GenesisInvalid, MalformedEntry, BadIdentifier, BadSignature."""
     fields = _object(raw, _NODE_KEYS, path)
     node_id = NODE_NAME.decode(fields["node_id"], f"{path}.node_id")
     try:

@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "RevokeKey": "govern revoke-key",
     "SetPolicy": "govern set-policy",
     "ScheduleUpgrade": "govern schedule-upgrade",
+    "ChangeValidators": "govern change-validators",
     "ReleaseFingerprint": "govern release-fingerprint",
     "DeclareRelationship": "govern relationship",
     "DeclareRiskAssets": "govern risk-assets",

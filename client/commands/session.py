@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,7 @@ from registry.fingerprints import FingerprintKey, Numbering
 from registry.genesis import Genesis
 from registry.identifiers import BadIdentifier, EntryId, MemberId, parse_member_id, read_id, show_id
 from registry.money import BadAmount, parse_amount
+from registry.nodes import NodeSet
 from registry.operations import Operation
 from registry.receivable import Receivable, StatusSummary
 
@@ -35,7 +36,15 @@ from ..keys import passphrase_from_environment
 from ..paper_file import append_papers, find_all_papers
 from ..registry_client import RegistryClient
 from ..submission import Draft, Submitter
-from ..trust import Checkpoint, read_checkpoint, read_known_sets, write_checkpoint, write_known_sets
+from ..trust import (
+    Checkpoint,
+    read_checkpoint,
+    read_known_nodes,
+    read_known_sets,
+    write_checkpoint,
+    write_known_nodes,
+    write_known_sets,
+)
 from ..validator_sets import KnownSet
 from ..verify import ProvenReceipt, ProvenStatus
 from ..wallet import Wallet, vouchings_of
@@ -97,6 +106,12 @@ class Session:
         if member is None:
             raise InputError(f"{exporter} is not enrolled on this chain")
         return member.numbering
+
+    async def nodes(self) -> NodeSet:
+        """The proven latest decision on who the nodes are, which is kept for the next commands."""
+        proven = await self.client.nodes()
+        write_known_nodes(self.directory.nodes_path, proven.nodes.nodes)
+        return proven.nodes
 
     async def perform(
         self,
@@ -194,12 +209,14 @@ def in_session(options: Options, work: Callable[[Session], Awaitable[T]]) -> T:
         acting = _acting(directory, options.acting)
         wallet = _wallet(directory, acting, genesis, fingerprint_key)
         checkpoint = read_checkpoint(directory.head_path)
+        nodes = read_known_nodes(directory.nodes_path)
         async with RegistryClient(
             genesis,
-            _addresses(directory, options.node),
+            _addresses(directory, options.node, {node.node_id for node in (*genesis.nodes, *nodes)}),
             Identity(wallet.member, wallet.keys[0]),
             checkpoint=checkpoint,
             known_sets=read_known_sets(directory.validators_path),
+            known_nodes=nodes,
             age_ms_max=int(options.age_s_max * 1_000) or None,
             timeout_s=options.timeout_s,
         ) as client:
@@ -284,11 +301,12 @@ def _wallet(
     return directory.wallet(entry.name, genesis.chain_id, fingerprint_key, passphrase_from_environment())
 
 
-def _addresses(directory: Directory, first: str | None) -> dict[str, str]:
+def _addresses(directory: Directory, first: str | None, known: Set[str]) -> dict[str, str]:
+    """Where the nodes are whose certificates are known; the others come in when `govern nodes` has proven them."""
     names = list(directory.nodes)
     if first is not None:
         names.sort(key=lambda name: name != directory.node(first).node_id)
-    return {name: directory.nodes[name].api for name in names}
+    return {name: directory.nodes[name].api for name in names if name in known}
 
 
 def _keep_sets(directory: Directory, learnt: tuple[KnownSet, ...]) -> None:

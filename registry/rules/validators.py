@@ -103,14 +103,19 @@ def _check_quorum_is_kept(operation: ChangeValidators, present: NodeSet) -> None
         )
     if not validators:
         raise RuleViolation(Code.NO_QUORUM, "nobody would vote any more")
-    voting = {(node.node_id, node.consensus_key) for node in present.validators()}
-    total = sum(node.power for node in validators)
-    kept = sum(node.power for node in validators if (node.node_id, node.consensus_key) in voting)
+    kept, total = quorum_of_present(operation.nodes, present)
     if 3 * kept <= 2 * total and not operation.forced:
         raise RuleViolation(
             Code.NO_QUORUM,
             f"the validators that are kept have {kept} of a power of {total}: no quorum before others are up",
         )
+
+
+def quorum_of_present(nodes: tuple[NetworkNode, ...], present: NodeSet) -> tuple[int, int]:
+    """Of a new set: the power of those who vote already with the same key, and the whole power."""
+    voting = {(node.node_id, node.consensus_key) for node in present.validators()}
+    kept = sum(node.power for node in nodes if (node.node_id, node.consensus_key) in voting)
+    return kept, sum(node.power for node in nodes)
 
 
 def _store(

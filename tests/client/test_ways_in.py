@@ -15,11 +15,7 @@ from registry.operations import OPERATION_TYPES
 
 REPOSITORY = Path(__file__).parents[2]
 RULEBOOK = REPOSITORY / "docs" / "rulebook.md"
-# Operations whose commands and pages are still being written: to be emptied, and then to go.
-PENDING = {
-    "ChangeValidators",
-} - COMMANDS.keys()
-NAMES = [kind.name for kind in OPERATION_TYPES if kind.name not in PENDING]
+NAMES = [kind.name for kind in OPERATION_TYPES]
 _ROW = re.compile(
     r"^\| (\w+) \| (?P<signers>[^|]+) \| (?P<commands>[^|]+) \| \[[^]]+\]\((?P<link>[^)]+)\) \|$",
     re.MULTILINE,

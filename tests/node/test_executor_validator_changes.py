@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,11 @@ def test_who_proposes_follows_the_set_of_the_height(
         chain.executor.validate(payload)
 
 
+def stating(field: str, value: bytes) -> Callable[[Header], Header]:
+    changes: dict[str, Any] = {field: value}
+    return lambda header: replace(header, **changes)
+
+
 @pytest.mark.parametrize("height", [DECIDED + 1, DECIDED + 2, DECIDED + 3])
 @pytest.mark.parametrize("field", ["validators_hash", "next_validators_hash"])
 def test_a_header_with_another_set_is_invalid(chain: Chain, height: int, field: str) -> None:
@@ -126,9 +132,7 @@ def test_a_header_with_another_set_is_invalid(chain: Chain, height: int, field: 
     others = {GENESIS.validators_hash(), chain.executor.nodes.newest().validators_hash(), bytes(32)}
     for other in others - {getattr(header, field)}:
         with pytest.raises(BlockInvalid, match=field):
-            chain.executor.validate(
-                altered(payload, lambda header, other=other: replace(header, **{field: other}))
-            )  # type: ignore[misc]
+            chain.executor.validate(altered(payload, stating(field, other)))
 
 
 @pytest.mark.parametrize(
