@@ -13,8 +13,10 @@ from typing import Protocol
 
 from .. import limits
 from ..exposure import RiskAssets, risk_assets_id
+from ..policy import Policy
 from ..pools import Pool, shortfall
 from ..receivable import Receivable
+from ..relations import Control
 from ..rules.relationships import group_of
 from ..state import Namespace, WorkingState
 from .alerts import DEFAULT_SETTINGS, Alert, AlertKind, AlertSettings
@@ -124,33 +126,36 @@ class AlertWatch:
 
     def _concentrations(self, block: ObservedBlock, state: WorkingState) -> Iterator[Alert]:
         """What a factor has at stake with one debtor, or with debtors of its own group, is beyond the policy's limit."""
+        policy = state.policy()
+        single, related = policy.single_debtor_max_percent, policy.related_debtors_max_percent
+        pairs, factors = self._touched_shares(block, state)
+        for factor, currency, debtor in pairs:
+            exposure = state.exposure(factor, debtor, currency)
+            yield from self._beyond(block, state, (factor, currency, debtor), exposure, single)
+        for factor, currency in factors:
+            exposure = 0 if related is None else _related_exposure(state, factor, currency, block.day)
+            yield from self._beyond(block, state, (factor, currency, None), exposure, related)
+
+    def _touched_shares(
+        self, block: ObservedBlock, state: WorkingState
+    ) -> tuple[dict[tuple[str, str, bytes], None], dict[tuple[str, str], None]]:
+        """With which debtor, and in which currencies with its group, a factor's share may have changed."""
         pairs: dict[tuple[str, str, bytes], None] = {}
-        factors: dict[tuple[str, str], None] = {}
         for key, change in block.changes(Namespace.EXPOSURE).items():
             debtor, currency, factor = _exposure_key(key)
             self._index.set_exposed(factor, currency, debtor, exposed=bool(change.after))
             pairs[factor, currency, debtor] = None
-            factors[factor, currency] = None
-        changed = [_factor_key(key) for key in block.changes(Namespace.RISK_ASSETS)]
-        if block.changes(Namespace.POLICY) or block.changes(Namespace.CONTROL):
-            changed += self._index.exposed()
-        for factor, currency in changed:
+        factors = dict.fromkeys((factor, currency) for factor, currency, _ in pairs)
+        whole = [_factor_key(key) for key in block.changes(Namespace.RISK_ASSETS)]
+        if _limits_changed(block):
+            whole += self._index.exposed()
+        for factor, currency in whole:
             factors[factor, currency] = None
             debtors = self._index.debtors_of(factor, currency)
             pairs.update(dict.fromkeys((factor, currency, debtor) for debtor in debtors))
-        policy = state.policy()
-        for factor, currency, debtor in pairs:
-            exposure = state.exposure(factor, debtor, currency)
-            yield from self._beyond(
-                block, state, (factor, currency, debtor), exposure, policy.single_debtor_max_percent
-            )
-        for factor, currency in factors:
-            related = 0
-            if policy.related_debtors_max_percent is not None:
-                related = _related_exposure(state, factor, currency, block.day)
-            yield from self._beyond(
-                block, state, (factor, currency, None), related, policy.related_debtors_max_percent
-            )
+        for member_id in _regrouped(block, state):
+            factors.update(dict.fromkeys((member_id, currency) for currency in state.policy().currencies))
+        return pairs, factors
 
     def _beyond(
         self,
@@ -205,6 +210,32 @@ def _concentration(
         detail="related debtors" if debtor is None else f"debtor {debtor.hex()}",
         reference=assets.place,
     )
+
+
+def _limits_changed(block: ObservedBlock) -> bool:
+    """Whether the policy's percents are others than before: then every share is looked at, which is seldom."""
+    changed: list[tuple[Policy | None, Policy | None]] = [
+        (change.before, change.after) for change in block.changes(Namespace.POLICY).values()
+    ]
+    return any(_percents(before) != _percents(after) for before, after in changed)
+
+
+def _percents(policy: Policy | None) -> tuple[int | None, int | None] | None:
+    return None if policy is None else (policy.single_debtor_max_percent, policy.related_debtors_max_percent)
+
+
+def _regrouped(block: ObservedBlock, state: WorkingState) -> Iterator[str]:
+    """The members whose control group a declaration may have changed."""
+    parties: dict[bytes, None] = {}
+    for party, change in block.changes(Namespace.CONTROL).items():
+        controls: tuple[Control, ...] = (*(change.before or ()), *(change.after or ()))
+        parties.update(dict.fromkeys((party, *state.controlled(party))))
+        for control in controls:
+            parties.update(dict.fromkeys((control.controller, *state.controlled(control.controller))))
+    for party in parties:
+        member_id: str | None = state.get(Namespace.REFERENCE_OWNER, party)
+        if member_id is not None:
+            yield member_id
 
 
 def _related_exposure(state: WorkingState, factor: str, currency: str, day: int) -> int:
