@@ -15,6 +15,7 @@ import pytest
 
 from client.cli import run
 from client.commands import output
+from client.commands.session import DRAFT_LANE, LANES
 from client.draft_file import (
     DRAFT_BYTES_MAX,
     MAGIC,
@@ -37,6 +38,7 @@ from registry.limits import OPERATIONS_MAX, SEQUENCE_WINDOW, SIGNATURES_MAX
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
 from registry.operations import OPERATION_TYPES, Assign, ConfirmTacitly, Freeze, NotifyDebtor, Operation
 from registry.operations.governance import Role
+from registry.sequence_window import SequenceWindow
 from registry.signing import SigningKey
 from tests.registry.test_registry_vectors import build as published
 
@@ -254,6 +256,17 @@ def test_a_number_is_above_what_the_ledger_has_seen(tmp_path: Path) -> None:
     for highest in range(200):
         number = take_draft_number(tmp_path / str(highest), highest, lane=16, lanes=17)
         assert highest < number <= highest + 17 < highest + SEQUENCE_WINDOW
+
+
+def test_a_draft_outlives_some_sixty_further_entries_of_its_submitter(tmp_path: Path) -> None:
+    window = SequenceWindow.empty().add(5_000)
+    number = take_draft_number(tmp_path / "n", window.highest, lane=DRAFT_LANE, lanes=LANES)
+    entries = 0
+    while window.accepts(number):
+        # As every command does: the next number of its lane above all that the ledger has seen.
+        window = window.add((window.highest // LANES + 1) * LANES + entries % DRAFT_LANE)
+        entries += 1
+    assert 55 <= entries <= 65
 
 
 @pytest.mark.parametrize("content", [b"x\n", b"-1\n", b"1 2\n", b"9" * 40])
