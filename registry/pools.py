@@ -20,7 +20,7 @@ from .errors import Reason, Reference
 from .exposure import EXPOSURE
 from .operations.fields import HASH, MEMBER_ID, POOL_ID, REFERENCE
 from .operations.pool import BASIS_POINTS, POOL_TERMS, PoolTerms
-from .receivable import FreeAmount, Phase, Receivable, free_amount
+from .receivable import FreeAmount, Phase, Receivable, free_but_for_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def eligible(record: Receivable, terms: PoolTerms) -> FreeAmount:
     Of the exporter's part: what would be free of it were it in no pool, unless it runs too long, is past due or in default, and
     where the terms demand it no more than what is confirmed beyond what others rely on.
     """
-    free = free_amount(replace(record, pool=None), record.exporter)
+    free = free_but_for_pool(record, record.exporter)
     barred = next((word for word, holds in _bars(record, terms) if holds), None)
     if barred is not None:
         return FreeAmount(0, (*free.reasons, Reason(barred, free.amount)))

@@ -285,6 +285,18 @@ def free_amount(
 
     Source: RULEBOOK, "State of one receivable".
     """
+    free = free_but_for_pool(
+        receivable, holder, holder_suspended=holder_suspended, future_consented=future_consented
+    )
+    if free.amount and receivable.pool is not None and holder == receivable.exporter:
+        return FreeAmount(0, (*free.reasons, Reason("pooled", free.amount)))
+    return free
+
+
+def free_but_for_pool(
+    receivable: Receivable, holder: str, *, holder_suspended: bool = False, future_consented: bool = False
+) -> FreeAmount:
+    """What would be free if the receivable stood in no pool: in a pool, that is what stands there."""
     part = receivable.amount_of(holder)
     barred = receivable.barred(future_consented=future_consented)
     if barred is not None:
@@ -299,10 +311,7 @@ def free_amount(
         if amount
     ]
     # A dispute that is raised on a pledged part lies on the same value: the two may exceed the part.
-    rest = max(0, part - reserved - pledged - disputed)
-    if rest and receivable.pool is not None and holder == receivable.exporter:
-        return FreeAmount(0, (*reasons, Reason("pooled", rest)))
-    return FreeAmount(rest, tuple(reasons))
+    return FreeAmount(max(0, part - reserved - pledged - disputed), tuple(reasons))
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,8 +379,7 @@ def summarise(receivable: Receivable) -> StatusSummary:
 
 
 def _pooled(receivable: Receivable) -> int:
-    reasons = free_amount(receivable, receivable.exporter).reasons if receivable.pool else ()
-    return sum(reason.amount for reason in reasons if reason.word == "pooled")
+    return free_but_for_pool(receivable, receivable.exporter).amount if receivable.pool else 0
 
 
 def with_fitting_claims(receivable: Receivable) -> Receivable:

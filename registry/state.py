@@ -399,7 +399,7 @@ class WorkingState:
                     "a receivable is in no pool that exists", receivable=identifier.hex()
                 )
             changed = follow(pool, before, after)
-            if changed != pool:
+            if changed is not pool:
                 self.put(Namespace.POOL, pool_id, changed)
 
     def _count_covers(self, identifier: bytes, after: Receivable) -> None:
