@@ -144,14 +144,17 @@ def _check_clerical(judgement: Judgement, record: Receivable, operation: Correct
     kept = {evidence.commitment for evidence in operation.evidence}
     dropped = {evidence.commitment for evidence in record.evidence} - kept
     moved = operation.due_date != record.due_date
+    days = _moved_days(record, operation)
+    today = judgement.time_ms // DAY_MS
     problems = (
         (not _changes_anything(record, operation), "nothing changes"),
         (
             [part.amount for part in operation.schedule] != [part.amount for part in record.schedule],
             "instalments are not clerical",
         ),
-        (moved and record.confirmation.kind in CONFIRMED, "the debtor has confirmed the due date"),
-        (moved and judgement.time_ms // DAY_MS > record.due_date, "the due date has passed"),
+        (bool(days) and record.confirmation.kind in CONFIRMED, "the debtor has confirmed when it is due"),
+        # Neither is what is overdue made not so, nor what is not due a default of today.
+        (any(day < today for day in days), "a day on which it is due has passed"),
         (
             moved and (new is None or new.similar == record.fingerprints.similar),
             "the due date is part of a fingerprint, which must be given anew",
@@ -162,6 +165,15 @@ def _check_clerical(judgement: Judgement, record: Receivable, operation: Correct
     for holds, problem in problems:
         if holds:
             raise RuleViolation(Code.NOT_CLERICAL, problem, collided_with=record.place)
+
+
+def _moved_days(record: Receivable, operation: CorrectReceivable) -> tuple[int, ...]:
+    """Every day on which it is due that is changed, as it was and as it is to be."""
+    pairs = [(record.due_date, operation.due_date)]
+    pairs += [
+        (old.due_date, new.due_date) for old, new in zip(record.schedule, operation.schedule, strict=False)
+    ]
+    return tuple(day for old, new in pairs if old != new for day in (old, new))
 
 
 def _changes_anything(record: Receivable, operation: CorrectReceivable) -> bool:

@@ -183,6 +183,8 @@ def _split(
         # Nobody has been silent about an invoice that is of today.
         notices=acknowledged_anew(record.notices, judgement.time_ms),
         lapsed=(),
+        # A decision about the contract has not been executed on an invoice.
+        judgments=(),
         changed_height=judgement.height,
         future=None,
         origin=record.receivable_id,

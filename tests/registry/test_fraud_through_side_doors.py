@@ -11,8 +11,10 @@ from registry import limits
 from registry.accounts import Account
 from registry.errors import Code
 from registry.notices import fixed_payees
-from registry.operations import Pledge
+from registry.operations import Pledge, ReverseByJudgment
+from registry.operations.existence import Instalment
 from registry.operations.governance import Role
+from registry.operations.reversal import AssignmentUndone
 from registry.operations.security import Junior
 from registry.policy import ConfirmationPolicy
 from registry.receivable import Phase
@@ -40,6 +42,7 @@ from tests.registry.consortium import (
     FACTOR_3,
     OPEN_POLICY,
     OTHER_DEBTOR_REFERENCE,
+    START_DAY,
     STRANGER,
     Consortium,
     confirmation,
@@ -54,6 +57,7 @@ from tests.registry.existence_examples import (
     arising,
     attestation,
     contract,
+    correction,
     credit,
     noticed,
     red_letter,
@@ -430,3 +434,49 @@ def test_a_debtor_was_not_silent_about_an_invoice_that_arises_today(consortium: 
     assert consortium.code(silence(consortium, arisen), **over) is Code.OK
     # The payee is fixed all the same: what is paid to the exporter meanwhile is indirect.
     assert fixed_payees(consortium.record(arisen).notices) == (FACTOR_1,)
+
+
+# --- days that are moved
+
+
+PLAN = (Instalment(START_DAY + 10, 4_000), Instalment(START_DAY + 90, 6_000))
+
+
+def first_due(day: int) -> tuple[Instalment, ...]:
+    return (Instalment(day, 4_000), PLAN[1])
+
+
+def test_an_instalment_that_is_overdue_is_not_made_due_later(consortium: Consortium) -> None:
+    in_time, too_late = (consortium.registered(schedule=PLAN) for _ in range(2))
+    last, over = at((START_DAY + 11) * DAY_MS - 1), at((START_DAY + 11) * DAY_MS)
+    for receivable, when, code in ((in_time, last, Code.OK), (too_late, over, Code.NOT_CLERICAL)):
+        later = correction(consortium, receivable, schedule=first_due(START_DAY + 60))
+        assert consortium.code(later, **when) is code
+
+
+def test_an_instalment_is_not_made_due_in_the_past(consortium: Consortium) -> None:
+    receivable = consortium.registered(schedule=PLAN, issue_date=START_DAY - 5)
+    today = correction(consortium, receivable, schedule=first_due(START_DAY))
+    yesterday = correction(consortium, receivable, schedule=first_due(START_DAY - 1))
+    assert consortium.code(yesterday) is Code.NOT_CLERICAL
+    assert consortium.code(today) is Code.OK
+
+
+def test_the_days_that_a_debtor_has_confirmed_stay(consortium: Consortium) -> None:
+    receivable = consortium.registered(schedule=PLAN)
+    consortium.do(confirmation(receivable))
+    sooner = correction(consortium, receivable, schedule=first_due(START_DAY + 9))
+    assert consortium.code(sooner) is Code.NOT_CLERICAL
+
+
+def test_a_decision_about_a_contract_is_executed_on_its_invoices_too(consortium: Consortium) -> None:
+    future = future_of(consortium)
+    consortium.do(consortium.assignment(future, 10_000, future_consented=True))
+    undone = AssignmentUndone(EXPORTER, FACTOR_1, 1_000, ())
+    decided = ReverseByJudgment(
+        future, frozen(future).court, "(2024) 1", sha256(b"decision").digest(), (undone,)
+    )
+    assert consortium.code(decided) is Code.OK
+    arisen = consortium.do(arising(future)).results[0].subject
+    assert consortium.code(replace(decided, receivable=arisen)) is Code.OK
+    assert consortium.code(replace(decided, receivable=arisen)) is Code.NO_ORDER
