@@ -39,6 +39,8 @@ class Case:
     policy: Policy
     state: WorkingState = field(init=False)
     touched: set[str] = field(default_factory=set)
+    keys: frozenset[bytes] = frozenset()
+    """Which keys have signed, where a rule asks for one of them."""
 
     def __post_init__(self) -> None:
         self.state = self.consortium.working()
@@ -85,6 +87,11 @@ class Case:
         self.touch("time")
         self.time_ms = time_ms
 
+    def unsign(self) -> None:
+        """No key that a rule could ask for has signed."""
+        self.touch("keys")
+        self.keys = frozenset()
+
     def judged(self) -> Code:
         judgement = Judgement(
             self.state,
@@ -96,6 +103,7 @@ class Case:
             0,
             0,
             frozenset(parties_of([self.operation])),
+            self.keys,
         )
         return judge_operation(judgement, self.operation).code
 
