@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -22,17 +24,27 @@ _ROW = re.compile(
 )
 
 
-def options_of(command: str) -> set[str]:
-    """The options of a command of `pledgebook`, by walking what typer has made of the program."""
-    group = typer.main.get_command(app)
-    for word in command.split():
-        group = group.commands[word]  # type: ignore[attr-defined]  # a group has them, and only groups are walked
-    return {option for parameter in group.params for option in parameter.opts}
+def walked(group: Any, path: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Every command of `pledgebook` with its options, as typer has made them."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from walked(command, f"{path}{name} ")
+        else:
+            yield path + name, {option for parameter in command.params for option in parameter.opts}
+
+
+PROGRAM = dict(walked(typer.main.get_command(app)))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_operation_has_a_command_that_can_ask_first_and_write_a_draft(name: str) -> None:
-    assert {"--dry-run", "--draft", "--network"} <= options_of(COMMANDS[name])
+    assert {"--dry-run", "--draft", "--network"} <= PROGRAM[COMMANDS[name]]
+
+
+def test_what_can_be_asked_about_can_be_drafted_and_the_other_way_round() -> None:
+    asking = {command for command, options in PROGRAM.items() if "--dry-run" in options}
+    assert asking == {command for command, options in PROGRAM.items() if "--draft" in options}
+    assert set(COMMANDS.values()) <= asking
 
 
 def test_no_command_is_listed_for_an_operation_that_is_none() -> None:
