@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from registry.covers import policy_use_id
 from registry.decisions import PendingPolicy, Upgrade
 from registry.exposure import exposure_id, risk_assets_id
 from registry.receivable import Receivable, free_amount, summarise
@@ -10,7 +11,7 @@ from registry.state import SINGLETON, Namespace
 from tests.registry.consortium import Consortium, stored
 from tests.registry.model.book import Book, Debt
 from tests.registry.model.disposal import exposure
-from tests.registry.model.value import free
+from tests.registry.model.value import covered_under, free
 
 
 def agree(consortium: Consortium, book: Book) -> None:
@@ -28,6 +29,7 @@ def agree(consortium: Consortium, book: Book) -> None:
     agree_on_groups(consortium, book)
     agree_on_exposure(consortium, book)
     agree_on_decisions(consortium, book)
+    agree_on_policies(consortium, book)
 
 
 def agree_on_value(book: Book, record: Receivable, debt: Debt) -> None:
@@ -150,6 +152,14 @@ def agree_on_collection(record: Receivable, debt: Debt) -> None:
     }
     assert indirect == debt.indirect
     assert record.default == debt.default
+    covers = [
+        (each.cover_id, each.insurer, each.insured, each.amount, each.until_ms, each.loss_payee, each.place)
+        for each in record.covers
+    ]
+    assert covers == [
+        (name, each.insurer, each.insured, each.amount, each.until_ms, each.loss_payee, each.place)
+        for name, each in debt.covers.items()
+    ]
 
 
 def agree_on_members(consortium: Consortium, book: Book) -> None:
@@ -227,6 +237,18 @@ def agree_on_groups(consortium: Consortium, book: Book) -> None:
             (each.name, each.assignee, each.debtor, each.from_ms, each.until_ms, each.place)
             for each in blankets
         ]
+
+
+def agree_on_policies(consortium: Consortium, book: Book) -> None:
+    for (insurer, policy, currency), use in book.policies.items():
+        counted = stored(consortium, Namespace.COVERAGE, policy_use_id(insurer, policy, currency))
+        covered = covered_under(book, (insurer, policy, currency))
+        assert (counted.limit, counted.covered, counted.claimed, counted.place) == (
+            use.limit,
+            covered,
+            use.claimed,
+            use.place,
+        )
 
 
 def agree_on_exposure(consortium: Consortium, book: Book) -> None:

@@ -170,6 +170,26 @@ class Delivered:
 
 
 @dataclass
+class Cover:
+    insurer: str
+    insured: str
+    amount: int
+    policy: bytes
+    until_ms: int
+    loss_payee: str
+    place: Reference
+
+
+@dataclass
+class PolicyUse:
+    """What an insurer's policy is good for in one currency, and what was paid under it."""
+
+    limit: int
+    claimed: int
+    place: Reference
+
+
+@dataclass
 class Paid:
     """What one payment took, for the day when it is called back. `cut`: liens as they were lost, with what they lost."""
 
@@ -180,6 +200,7 @@ class Paid:
     confirmed: int
     cut: list[Lien]
     place: Reference
+    covers: list[tuple[bytes, Cover, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -233,6 +254,7 @@ class Debt:
     account: tuple[bytes, int, Reference] | None = None
     next_account: tuple[bytes, int, Reference] | None = None
     asked: frozenset[str] = frozenset()
+    covers: dict[bytes, Cover] = field(default_factory=dict)
     indirect: dict[bytes, tuple[str, int, Reference]] = field(default_factory=dict)
     default: Reference | None = None
     links: dict[tuple[str, bool], tuple[bytes, int, int | None, bytes]] = field(default_factory=dict)
@@ -306,12 +328,27 @@ class Debt:
         members = {self.exporter, *self.parts, *self.given}
         for lien in self.liens.values():
             members |= {lien.pledgor, lien.pledgee}
+        for cover in self.covers.values():
+            members |= {cover.insurer, cover.loss_payee}
         return members | {offer.assignee for offer in self.offers.values()}
 
     def entitled(self) -> set[str]:
         """Who must agree to another collection account: who holds something now, and lienholders."""
         holders = {holder for holder, part in self.parts.items() if part.amount}
         return holders | {lien.pledgee for lien in self.liens.values()}
+
+    def secures(self, member: str, pledgor: str) -> bool:
+        """Whether the member has a lien on the pledgor's part."""
+        return any((lien.pledgor, lien.pledgee) == (pledgor, member) for lien in self.liens.values())
+
+    def first_unpaid(self) -> int:
+        """The due date of the earliest instalment that payments and dilutions do not cover."""
+        covered = self.paid + self.diluted
+        for instalment in self.schedule:
+            covered -= instalment.amount
+            if covered < 0:
+                return instalment.due_date
+        return self.due
 
     def junior_of(self, lien: bytes) -> Lien | None:
         return next((each for each in self.liens.values() if each.behind == lien), None)
@@ -339,6 +376,7 @@ class Book:
     deliveries: dict[bytes, Delivered] = field(default_factory=dict)
     references: dict[bytes, Reference] = field(default_factory=dict)
     payments: dict[bytes, Paid] = field(default_factory=dict)
+    policies: dict[tuple[str, bytes, str], PolicyUse] = field(default_factory=dict)
     blankets: dict[str, list[Blanket]] = field(default_factory=dict)
     controls: dict[bytes, dict[bytes, Control]] = field(default_factory=dict)
     risk_assets: dict[tuple[str, str], tuple[int, int, Reference]] = field(default_factory=dict)

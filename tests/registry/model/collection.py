@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 from registry.errors import Code, Reason
 from registry.limits import INDIRECT_PAYMENTS_MAX
@@ -30,7 +31,7 @@ from tests.registry.model.book import (
     order,
 )
 from tests.registry.model.existence import reclaim_papers
-from tests.registry.model.value import fit_liens, smaller_liens
+from tests.registry.model.value import covered_under, fit_covers, fit_liens, smaller_covers, smaller_liens
 
 
 def need_new_reference(book: Book, reference: bytes) -> None:
@@ -56,6 +57,7 @@ def pay(book: Book, here: Here, op: RecordPayment) -> bytes:
     before = deepcopy(debt)
     after = deepcopy(debt)
     take(after, op.holder, op.amount)
+    fit_covers(after)
     cut = smaller_liens(before, after)
     if not by_attester:
         for lien in cut:
@@ -66,7 +68,7 @@ def pay(book: Book, here: Here, op: RecordPayment) -> bytes:
     book.references[op.bank_reference] = place
     book.payments[op.bank_reference] = Paid(
         debt.name, op.holder, op.amount, before.disputed_of(op.holder) - after.disputed_of(op.holder),
-        before.confirmed - after.confirmed, cut, place,
+        before.confirmed - after.confirmed, cut, place, smaller_covers(before, after),
     )  # fmt: skip
     return debt.name
 
@@ -96,6 +98,7 @@ def reverse(book: Book, here: Here, op: ReversePayment) -> bytes:
     give_back(debt, paid, here)
     if debt.phase == "settled":
         debt.phase = "live" if debt.default is None else "overdue"
+    cover_again(book, debt, paid, here)
     del book.payments[op.bank_reference]
     here.flag("reversed", paid.amount)
     return debt.name
@@ -125,6 +128,22 @@ def give_lien_back(debt: Debt, lost: Lien) -> None:
     present.amount += lost.amount
     if present.behind is not None:
         present.amount = min(present.amount, debt.liens[present.behind].amount)
+
+
+def cover_again(book: Book, debt: Debt, paid: Paid, here: Here) -> None:
+    """What was cut from a cover comes back as far as its policy has room, unless the cover has ended otherwise since."""
+    for name, cover, lost in paid.covers:
+        key = (cover.insurer, cover.policy, debt.currency)
+        use = book.policies[key]
+        amount = min(lost, use.limit - use.claimed - covered_under(book, key))
+        present = debt.covers.get(name)
+        if amount <= 0 or (present is None and (lost < cover.amount or cover.until_ms <= here.now_ms)):
+            continue
+        if present is None:
+            present = replace(cover, amount=0)
+            debt.covers[name] = present
+            debt.covers = dict(sorted(debt.covers.items(), key=lambda item: order(item[1].place)))
+        present.amount += amount
 
 
 def settle(book: Book, here: Here, op: Settle) -> bytes:
@@ -211,23 +230,13 @@ def declare_default(book: Book, here: Here, op: DeclareDefault) -> bytes:
     lienholder = any(lien.pledgee == op.holder for lien in debt.liens.values())
     if not debt.held(op.holder) and not lienholder:
         raise Refused(Code.NOT_HOLDER, debt.place)
-    due = first_unpaid(debt)
+    due = debt.first_unpaid()
     if not debt.owed or here.today <= due + book.policy.grace_days:
         raise Refused(Code.NOT_DUE, debt.place, (Reason("outstanding", debt.owed),))
     if debt.default is None:
         debt.default = here.place(debt.name)
         debt.phase = "overdue"
     return debt.name
-
-
-def first_unpaid(debt: Debt) -> int:
-    """The due date of the earliest instalment that payments and dilutions do not cover."""
-    covered = debt.paid + debt.diluted
-    for instalment in debt.schedule:
-        covered -= instalment.amount
-        if covered < 0:
-            return instalment.due_date
-    return debt.due
 
 
 RULES: dict[type, Judge] = {

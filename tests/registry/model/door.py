@@ -55,6 +55,7 @@ from registry.operations import (
     WithdrawObjection,
     WithdrawOffer,
 )
+from registry.operations.cover import AlterCover, BindCover, ClaimCover, EndCover
 from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from registry.operations.governance import Role
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
@@ -67,7 +68,8 @@ Party = tuple[str, tuple[Role, ...]]
 S, D, F = (Role.EXPORTER,), (Role.DEBTOR,), (Role.FACTOR,)
 T, C = (Role.ATTESTER,), (Role.COURT,)
 DISPOSING = (*S, *F)
-H = (*DISPOSING, Role.INSURER)
+INSURING = (Role.INSURER,)
+H = (*DISPOSING, *INSURING)
 REPORTER = (*H, *T)
 CONCERNED = (*H, *D)
 ANYBODY = tuple(Role)
@@ -119,6 +121,14 @@ _PARTIES: dict[type, Callable[[Any], Iterable[tuple[str | None, tuple[Role, ...]
     RaiseObjection: lambda op: ((op.objector, CONCERNED),),
     WithdrawObjection: lambda op: ((op.court, C),) if op.court else ((op.objector, CONCERNED),),
     Freeze: lambda op: ((op.court, C),),
+    BindCover: lambda op: ((op.insurer, INSURING), (op.insured, DISPOSING)),
+    AlterCover: lambda op: ((op.insurer, INSURING), (op.insured, DISPOSING), (op.consenting, F)),
+    EndCover: lambda op: ((op.insured, DISPOSING), (op.consenting, F)),
+    ClaimCover: lambda op: (
+        (op.insurer, INSURING),
+        (op.insured, DISPOSING),
+        *((member, F) for member in op.consenting),
+    ),
     Unfreeze: lambda op: ((op.court, C),),
     ReverseByJudgment: lambda op: ((op.court, C),),
     LinkExternalRegistration: lambda op: ((op.factor, F),),
@@ -130,6 +140,8 @@ _ASSOCIATION_SIGNS = (
 _WHILE_SUSPENDED = (
     ReleasePledge, RecordPayment, Settle, ReportIndirectPayment, ReversePayment, DeclareDefault, WithdrawObjection,
     ChangeMember, RotateKey, RevokeKey, DeclareRelationship,
+    EndCover,
+    ClaimCover,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from registry.errors import Code, Reason, Reference
 from tests.registry.model import (
     assignment,
     collection,
+    cover,
     evidence,
     existence,
     governance,
@@ -29,6 +30,7 @@ RULES: dict[type, Judge] = {
     **assignment.RULES,
     **security.RULES,
     **collection.RULES,
+    **cover.RULES,
     **restraint.RULES,
     **reversal.RULES,
     **governance.RULES,
@@ -64,6 +66,7 @@ class Ledger:
             security.lapse_liens(debt, now_ms)
             restraint.lapse_objections(debt, now_ms)
             collection.begin_account(debt, now_ms)
+            cover.lapse_covers(debt, now_ms)
             assignment.lapse_offers(debt, now_ms)
             # Who goes and comes again is asked again.
             debt.asked &= debt.entitled()

@@ -18,6 +18,7 @@ from tests.registry.consortium import START_MS
 from tests.registry.model import (
     draw_assignment,
     draw_collection,
+    draw_cover,
     draw_evidence,
     draw_existence,
     draw_governance,
@@ -40,6 +41,7 @@ FAMILIES: dict[str, tuple[tuple[int, Draw], ...]] = {
     "assignment": draw_assignment.DRAWS,
     "security": draw_security.DRAWS,
     "collection": draw_collection.DRAWS,
+    "cover": draw_cover.DRAWS,
     "restraint": draw_restraint.DRAWS,
     "governance": draw_governance.DRAWS,
 }
@@ -47,6 +49,7 @@ FOCI: dict[str, dict[str, int]] = {
     "trade": {"assignment": 5, "security": 3, "existence": 1, "evidence": 1, "collection": 1},
     "papers": {"existence": 5, "evidence": 4, "assignment": 1},
     "collection": {"collection": 5, "security": 4, "assignment": 3, "evidence": 1},
+    "cover": {"cover": 5, "collection": 3, "security": 1, "assignment": 1},
     "authority": {"governance": 4, "restraint": 4, "assignment": 3, "security": 1, "existence": 1},
 }
 Tally = Counter[tuple[str, str]]

@@ -25,6 +25,9 @@ from tests.registry.consortium import (
     FACTOR_1,
     FACTOR_2,
     FACTOR_3,
+    INSURER,
+    INSURER_2,
+    INSURER_FACTOR,
     OTHER_DEBTOR,
     SUSPENDED,
     TRADER,
@@ -40,7 +43,7 @@ NEWCOMERS = tuple(member_id_of(f"newcomer-{number}") for number in range(3))
 SECOND_COURT = member_id_of("newcomer-0")
 EVERYONE = (
     EXPORTER, FACTOR_1, FACTOR_2, TRADER, DEBTOR, BANK, COURT, AFFILIATE, FACTOR_3, OTHER_DEBTOR, DEBTOR_FACTOR,
-    SUSPENDED, ASSOCIATION, *NEWCOMERS,
+    SUSPENDED, ASSOCIATION, INSURER, INSURER_2, INSURER_FACTOR, *NEWCOMERS,
 )  # fmt: skip
 NOWHERE = sha256(b"not registered").digest()
 

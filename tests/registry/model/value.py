@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from registry.errors import Reason, Reference
-from tests.registry.model.book import Book, Debt, Lien, Part, Terms, order
+from tests.registry.model.book import Book, Cover, Debt, Lien, Part, Terms, order
 
 
 def shares(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
@@ -74,8 +74,39 @@ def smaller_liens(before: Debt, after: Debt) -> list[Lien]:
     return lost
 
 
+def covered_under(book: Book, key: tuple[str, bytes, str]) -> int:
+    return sum(
+        cover.amount
+        for debt in book.debts.values()
+        for cover in debt.covers.values()
+        if (cover.insurer, cover.policy, debt.currency) == key
+    )
+
+
+def fit_covers(debt: Debt) -> None:
+    """Cover does not follow value: it shrinks with its part, the latest first, and ends with what is owed."""
+    left = {holder: part.amount for holder, part in debt.parts.items()} if debt.is_open else {}
+    for name, cover in list(debt.covers.items()):
+        cover.amount = min(cover.amount, left.get(cover.insured, 0))
+        if cover.amount:
+            left[cover.insured] -= cover.amount
+        else:
+            del debt.covers[name]
+
+
+def smaller_covers(before: Debt, after: Debt) -> list[tuple[bytes, Cover, int]]:
+    """Covers of `before` that are smaller in `after`, as they were, with what they lost."""
+    lost = []
+    for name, cover in before.covers.items():
+        gone = cover.amount - (after.covers[name].amount if name in after.covers else 0)
+        if gone:
+            lost.append((name, cover, gone))
+    return lost
+
+
 def fit_claims(debt: Debt) -> None:
     """Offers for which there is no room any more end, the latest first; so do notices of who has no part."""
+    fit_covers(debt)
     room = (
         {} if debt.is_closed else {holder: debt.held(holder) - debt.pledged(holder) for holder in debt.parts}
     )
