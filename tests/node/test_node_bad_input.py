@@ -154,6 +154,21 @@ def test_key_that_names_nothing_is_refused(client: NodeClient, key: registry_pb2
     assert refusal_of(caught.value).code == "BAD_REQUEST"
 
 
+@pytest.mark.parametrize("pool_id", [b"", b"short", bytes(33)])
+def test_pool_id_of_another_length_is_refused(client: NodeClient, pool_id: bytes) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        client.registry.GetPool(registry_pb2.GetPoolRequest(pool_id=pool_id, purpose="test"), **client.how())
+    assert refusal_of(caught.value).code == "BAD_REQUEST"
+
+
+def test_pool_that_nobody_agreed_is_proved_absent(client: NodeClient) -> None:
+    answer = client.registry.GetPool(
+        registry_pb2.GetPoolRequest(pool_id=bytes(32), purpose="test"), **client.how()
+    )
+    assert answer.HasField("absent")
+    assert (answer.private, answer.inclusion_proof) == (b"", b"")
+
+
 @pytest.mark.parametrize("purpose", ["", " ", "x" * 201])
 def test_question_without_a_purpose_is_refused(client: NodeClient, purpose: str) -> None:
     key = by_id(bytes(32))
@@ -163,6 +178,9 @@ def test_question_without_a_purpose_is_refused(client: NodeClient, purpose: str)
         ),
         lambda: client.registry.GetReceivable(
             registry_pb2.GetReceivableRequest(key=key, purpose=purpose), **client.how()
+        ),
+        lambda: client.registry.GetPool(
+            registry_pb2.GetPoolRequest(pool_id=bytes(32), purpose=purpose), **client.how()
         ),
     ):
         with pytest.raises(grpc.RpcError) as caught:
