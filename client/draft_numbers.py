@@ -17,6 +17,7 @@ from typing import Final
 from registry.limits import SEQUENCE_MAX
 
 from .errors import DirectoryError
+from .submission import next_in_lane
 
 NUMBER_CHARS_MAX: Final = len(str(SEQUENCE_MAX))
 
@@ -31,9 +32,7 @@ def take_draft_number(path: Path, highest: int, *, lane: int, lanes: int) -> int
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             last = _parse(path, file.read(NUMBER_CHARS_MAX + 2))
-            number = (max(highest, last) // lanes) * lanes + lane
-            if number <= max(highest, last):
-                number += lanes
+            number = next_in_lane(max(highest, last), lane, lanes)
             file.seek(0)
             # Numbers only grow, so the new one covers the old one; if we were to crash here, it is skipped at most.
             file.write(b"%d\n" % number)

@@ -73,6 +73,11 @@ class Draft:
         return self.signers[0].member
 
 
+def next_in_lane(highest: int, lane: int, lanes: int) -> int:
+    """The lane's first number above `highest`: no further on than it must be, since drafts wait in the same window."""
+    return highest + 1 + (lane - highest - 1) % lanes
+
+
 class SequenceNumbers:
     """One member's numbers: the first from the ledger, the next by counting, `lanes` apart."""
 
@@ -115,7 +120,7 @@ class SequenceNumbers:
         except CallRefused as refused:
             if refused.code != NO_BLOCK_YET:
                 raise  # else nobody has submitted anything: there is no block
-        self._next = max(self._next, (highest // self._lanes + 1) * self._lanes + self._lane)
+        self._next = max(self._next, next_in_lane(highest, self._lane, self._lanes))
         self._read_at_s = asyncio.get_running_loop().time()
 
 
