@@ -133,7 +133,7 @@ class AlertWatch:
             exposure = state.exposure(factor, debtor, currency)
             yield from self._beyond(block, state, (factor, currency, debtor), exposure, single)
         for factor, currency in factors:
-            exposure = 0 if related is None else _related_exposure(state, factor, currency, block.day)
+            exposure = 0 if related is None else related_exposure(state, factor, currency, block.day)
             yield from self._beyond(block, state, (factor, currency, None), exposure, related)
 
     def _touched_shares(
@@ -182,7 +182,7 @@ class AlertWatch:
                 for debtor in self._index.debtors_of(factor, currency)
             ]
             if related is not None:
-                shares.append((None, _related_exposure(state, factor, currency, day), related))
+                shares.append((None, related_exposure(state, factor, currency, day), related))
             for debtor, exposure, percent in shares:
                 alert = _concentration(state, height, (factor, currency, debtor), exposure, percent)
                 if alert is not None:
@@ -238,7 +238,8 @@ def _regrouped(block: ObservedBlock, state: WorkingState) -> Iterator[str]:
             yield member_id
 
 
-def _related_exposure(state: WorkingState, factor: str, currency: str, day: int) -> int:
+def related_exposure(state: WorkingState, factor: str, currency: str, day: int) -> int:
+    """What a factor has at stake with debtors of its own control group on a day; one without a reference has no group."""
     member = state.member(factor)
     own = None if member is None else member.debtor_reference
     if own is None:

@@ -82,8 +82,7 @@ class Supervision:
                 self._receivables += receivable_id
         self._pools.update(dict.fromkeys(block.changes(Namespace.POOL)))
         for change in block.changes(Namespace.MEMBER).values():
-            if change.after is not None:
-                self._note_member(change.after)
+            self._note_member(change.after)
         alerts = self._watch.follow(block, WorkingState(reader))
         if block.height >= self._request.from_height:
             self._flows.add(block)
@@ -107,8 +106,7 @@ class Supervision:
             standing += self._standing(record, head)
         for pool_id in self._pools:
             pool: Pool | None = state.pool(pool_id)
-            if pool is None:
-                continue
+            assert pool is not None, "a pool is never forgotten"
             for count in counts.values():
                 count.add_pool(pool)
             if shortfall(pool):

@@ -10,11 +10,14 @@ from registry.errors import Code
 from registry.fingerprints import Numbering
 from registry.member import MemberStatus
 from registry.operations import Operation
+from registry.operations.decisions import SetPolicy
 from registry.operations.existence import EvidenceKind
 from registry.operations.governance import Role
 from registry.operations.members import ChangeMember
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
 from registry.policy import RelatedPartyPolicy
+from registry.state import MemoryState, WorkingState
+from registry.supervision.alert_watch import related_exposure
 from registry.supervision.alerts import AlertKind
 from tests.registry.collection_examples import indirect, linked
 from tests.registry.consortium import (
@@ -30,14 +33,16 @@ from tests.registry.consortium import (
     OTHER_DEBTOR_REFERENCE,
     START_DAY,
     Consortium,
+    cancellation,
     dispute,
     found,
     payment,
     registration,
     release,
     resolution,
+    settlement,
 )
-from tests.registry.existence_examples import attestation, noticed
+from tests.registry.existence_examples import attestation, noticed, red_letter
 from tests.registry.pool_examples import OF_ONE_DEBTOR, adding, drawing, pooled
 from tests.registry.supervision.supervised_chain import alerts_of, of_kind, report_of
 
@@ -289,6 +294,87 @@ def test_a_concentration_on_the_factors_own_group_is_told() -> None:
         applied(consortium, DeclareRelationship(None, party, group, START_DAY, True, False))
     (alert,) = of_kind(consortium, AlertKind.CONCENTRATION)
     assert (alert.height, alert.detail, alert.amount) == (8, "related debtors", 6_000)
+
+
+def test_a_stricter_policy_raises_what_stands_under_it_and_a_looser_one_ends_it() -> None:
+    consortium = found(replace(OPEN_POLICY, related_party=RelatedPartyPolicy.FLAG))
+    assets = DeclareRiskAssets(FACTOR_1, "USD", 10_000, START_DAY)
+    assert consortium.code(assets, signed_by=(FACTOR_1,)) is Code.OK
+    group = FINGERPRINT_KEY.debtor("DE:HRB4711")
+    for party in (FINGERPRINT_KEY.debtor(FACTOR_1), DEBTOR_REFERENCE):
+        applied(consortium, DeclareRelationship(None, party, group, START_DAY, True, False))
+    receivable = consortium.registered()
+    applied(consortium, consortium.assignment(receivable, 6_000))
+    strict = replace(
+        consortium.working().policy(), single_debtor_max_percent=50, related_debtors_max_percent=40
+    )
+    decided = consortium.tip.height + 1
+    applied(consortium, SetPolicy(strict, decided + 1))
+    assert of_kind(consortium, AlertKind.CONCENTRATION) == []
+    consortium.pass_time(consortium.now_ms)
+    raised = of_kind(consortium, AlertKind.CONCENTRATION)
+    assert [(alert.height, alert.detail) for alert in raised] == [
+        (decided + 1, f"debtor {DEBTOR_REFERENCE.hex()}"),
+        (decided + 1, "related debtors"),
+    ]
+    assert report_of(consortium, FACTOR_1).standing_count == (("concentration", 2),)
+    other = replace(strict, tacit_days=11)
+    applied(consortium, SetPolicy(other, consortium.tip.height + 2))
+    consortium.pass_time(consortium.now_ms)
+    assert of_kind(consortium, AlertKind.CONCENTRATION) == raised
+    loose = replace(strict, single_debtor_max_percent=60, related_debtors_max_percent=None)
+    applied(consortium, SetPolicy(loose, consortium.tip.height + 2))
+    consortium.pass_time(consortium.now_ms)
+    assert report_of(consortium, FACTOR_1).standing_count == ()
+
+
+def test_a_group_that_a_debtor_joins_counts_for_its_factors_and_nobody_else() -> None:
+    policy = replace(OPEN_POLICY, related_party=RelatedPartyPolicy.FLAG, related_debtors_max_percent=40)
+    consortium = found(policy)
+    for factor in (FACTOR_1, FACTOR_2):
+        assets = DeclareRiskAssets(factor, "USD", 10_000, START_DAY)
+        assert consortium.code(assets, signed_by=(factor,)) is Code.OK
+    receivable = consortium.registered()
+    applied(
+        consortium,
+        consortium.assignment(receivable, 5_000),
+        consortium.assignment(receivable, 5_000, to=FACTOR_2),
+    )
+    own = FINGERPRINT_KEY.debtor(FACTOR_1)
+    applied(consortium, DeclareRelationship(None, DEBTOR_REFERENCE, own, START_DAY, True, False))
+    (alert,) = of_kind(consortium, AlertKind.CONCENTRATION)
+    assert (alert.parties, alert.amount) == ((FACTOR_1,), 5_000)
+    applied(consortium, DeclareRelationship(None, DEBTOR_REFERENCE, own, START_DAY, True, True))
+    assert report_of(consortium, None).standing_count == ()
+
+
+def test_a_factor_without_a_reference_has_no_group() -> None:
+    state = WorkingState(MemoryState())
+    assert related_exposure(state, FACTOR_1, "USD", START_DAY) == 0
+
+
+def test_nothing_is_stale_once_a_paper_is_void(consortium: Consortium) -> None:
+    accredited = ChangeMember(
+        BANK,
+        (Role.ATTESTER,),
+        MemberStatus.ACTIVE,
+        Numbering.CONTINUOUS,
+        (EvidenceKind.INVOICE,),
+        (),
+        with_consent=False,
+    )
+    receivable = consortium.registered(due_date=START_DAY + 300)
+    applied(consortium, accredited, red_letter(consortium, receivable))
+    on_day(consortium, START_DAY + 250)
+    assert heights_of(consortium, AlertKind.STALE_ATTESTATION) == []
+
+
+def test_what_is_cancelled_or_settled_raises_nothing_more(consortium: Consortium) -> None:
+    cancelled, settled = consortium.registered(), consortium.registered()
+    applied(consortium, cancellation(cancelled), payment(settled, 10_000), settlement(settled))
+    on_day(consortium, DUE + 100)
+    assert alerts_of(consortium)[-1] == []
+    assert report_of(consortium, None).standing_count == ()
 
 
 def test_a_pool_falls_short_when_its_members_are_paid(consortium: Consortium) -> None:

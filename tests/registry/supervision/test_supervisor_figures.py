@@ -13,6 +13,7 @@ from registry.operations import Operation
 from registry.operations.governance import EnterpriseClass, Role
 from registry.operations.members import ChangeMember
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
+from registry.operations.security import Junior
 from registry.policy import RelatedPartyPolicy
 from registry.supervision.figures import share_bp
 from tests.registry.assignment_examples import acceptance, blanket, offered
@@ -153,6 +154,31 @@ def test_what_one_factor_refinanced_with_another_is_financed_once(consortium: Co
     sector = in_usd(consortium, SECTOR)
     assert (sector.assigned, sector.pledged, sector.financing_balance) == (6_000, 1_000, 7_000)
     assert (sector.receivables, sector.business_volume) == (1, 11_000)
+
+
+def test_a_junior_lien_is_counted_for_its_factor_and_not_for_the_sector_again(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    applied(consortium, consortium.pledging(receivable, 6_000))
+    (senior,) = consortium.record(receivable).liens
+    behind = Junior(senior.lien_id, FACTOR_1)
+    applied(consortium, consortium.pledging(receivable, 4_000, to=FACTOR_2, junior_to=behind))
+    junior = consortium.record(receivable).liens[1]
+    last = Junior(junior.lien_id, FACTOR_2)
+    applied(consortium, consortium.pledging(receivable, 1_000, to=FACTOR_1, junior_to=last))
+    assert in_usd(consortium, FACTOR_1).pledged == 6_000
+    assert in_usd(consortium, FACTOR_2).pledged == 4_000
+    assert in_usd(consortium, SECTOR).pledged == 6_000
+    applied(consortium, dispute(receivable, 5_000))
+    # Half of the exporter's part is disputed: at most what each lien lies on.
+    assert in_usd(consortium, FACTOR_1).disputed == 5_000
+    assert in_usd(consortium, FACTOR_2).disputed == 4_000
+
+
+def test_a_pool_is_nobody_elses(consortium: Consortium) -> None:
+    pool = pooled(consortium, OF_ONE_DEBTOR)
+    receivable = consortium.registered()
+    applied(consortium, adding(consortium, pool, receivable), drawing(pool, 1_000))
+    assert figures_of(consortium, FACTOR_2).by_currency == ()
 
 
 def test_the_exporters_own_part_is_nobodys_financing(consortium: Consortium) -> None:
