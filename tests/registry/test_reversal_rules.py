@@ -40,7 +40,9 @@ from tests.registry.consortium import (
     payment,
     settlement,
 )
+from tests.registry.cover_examples import binding
 from tests.registry.existence_examples import contract, rejection
+from tests.registry.pool_examples import OF_ONE_DEBTOR, adding, pooled, present
 
 SALE = AssignmentUndone(EXPORTER, FACTOR_1, 4_000, ())
 VOID = StepUndone(Step.REGISTRATION)
@@ -372,3 +374,36 @@ def test_the_record_keeps_which_court_decided_what(consortium: Consortium) -> No
     consortium.do(judgment(receivable, SALE))
     (kept,) = consortium.record(receivable).judgments
     assert (kept.decision, kept.case_number, kept.court) == (DECISION, CASE, COURT)
+
+
+# --- cover and pools
+
+
+def test_a_void_receivable_is_worth_nothing_to_its_pool_and_its_cover(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    pool = pooled(consortium, OF_ONE_DEBTOR)
+    assert consortium.code(adding(consortium, pool, receivable)) is Code.OK
+    assert consortium.code(binding(receivable, 5_000)) is Code.OK
+    assert present(consortium, pool).base == 10_000
+    assert consortium.code(judgment(receivable, VOID)) is Code.OK
+    assert consortium.record(receivable).phase is Phase.CANCELLED
+    assert present(consortium, pool).base == 0
+    assert consortium.code(judgment(receivable, REOPENED, decision=bytes(range(6, 38)))) is Code.OK
+    assert consortium.record(receivable).phase is Phase.LIVE
+
+
+def test_cover_does_not_follow_a_part_that_goes_back(consortium: Consortium) -> None:
+    receivable = sold(consortium)
+    assert consortium.code(binding(receivable, 8_000, FACTOR_1)) is Code.OK
+    assert consortium.code(judgment(receivable, SALE)) is Code.OK
+    record = consortium.record(receivable)
+    assert (record.covered(FACTOR_1), record.covered(EXPORTER)) == (6_000, 0)
+
+
+def test_a_confirmation_undone_lowers_the_base_that_leans_on_it(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(confirmation(receivable))
+    pool = pooled(consortium, replace(OF_ONE_DEBTOR, confirmation_required=True))
+    assert consortium.code(adding(consortium, pool, receivable)) is Code.OK
+    assert consortium.code(judgment(receivable, StepUndone(Step.CONFIRMATION))) is Code.OK
+    assert present(consortium, pool).base == 0
