@@ -7,15 +7,17 @@ from dataclasses import replace
 import pytest
 
 from registry.block import Block, make_block
+from registry.codec import pack
 from registry.errors import StoreCorrupt
 from registry.receivable import Phase
 from registry.state import MemoryState
-from registry.supervision.alert_bytes import decode_alert
+from registry.supervision.alert_bytes import decode_alert, encode_alert
 from registry.supervision.following import Follower
 from registry.supervision.positions import position_of
 from registry.transition import genesis_state
 from tests.registry.consortium import FACTOR_1, STRANGER, Consortium
 from tests.registry.consortium import registration as registering
+from tests.registry.supervision.supervised_chain import alerts_of
 
 
 def follower_of(consortium: Consortium) -> Follower:
@@ -67,7 +69,14 @@ def test_nobody_has_a_position_on_what_is_closed(consortium: Consortium) -> None
     assert position_of(replace(record, phase=Phase.SETTLED), scope).amount == 0
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x90", b"not an alert"])
+def test_an_alert_reads_back_from_its_bytes(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.pledging(receivable, 10_001))
+    ((alert,),) = (block for block in alerts_of(consortium) if block)
+    assert decode_alert(encode_alert(alert)) == alert
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x90", b"not an alert", pack(("no kind", *[0] * 10))])
 def test_bytes_that_are_no_alert_do_not_read_back(raw: bytes) -> None:
     with pytest.raises(StoreCorrupt, match="does not read back"):
         decode_alert(raw)

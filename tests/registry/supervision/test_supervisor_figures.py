@@ -174,6 +174,12 @@ def test_a_junior_lien_is_counted_for_its_factor_and_not_for_the_sector_again(co
     assert in_usd(consortium, FACTOR_2).disputed == 4_000
 
 
+def test_a_pool_on_which_nothing_is_drawn_makes_no_customer(consortium: Consortium) -> None:
+    pooled(consortium, OF_ONE_DEBTOR)
+    figures = figures_of(consortium, FACTOR_1)
+    assert (figures.customers, figures.by_currency[0].advanced) == (0, 0)
+
+
 def test_a_pool_is_nobody_elses(consortium: Consortium) -> None:
     pool = pooled(consortium, OF_ONE_DEBTOR)
     receivable = consortium.registered()
