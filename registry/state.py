@@ -294,7 +294,8 @@ _FORMATS: Final[dict[Namespace, _ValueFormat]] = {
             },
         )
     ),
-    Namespace.BANK_REFERENCE: _ValueFormat(_encode_bank_reference, _decode_bank_reference),
+    # Nobody asks for it, and references are short: a payment could be found by trying.
+    Namespace.BANK_REFERENCE: _ValueFormat(_encode_bank_reference, _decode_bank_reference, hidden=True),
     Namespace.BLANKET: _private(BLANKETS),
     Namespace.COVERAGE: _private(POLICY_USE),
     # Its parties ask for it by its id, which is a hash that nobody else can make up.

@@ -457,7 +457,8 @@ def test_state(vectors: dict[str, Any]) -> None:
         identifier = bytes.fromhex(vector["identifier"])
         public, private = msgpack.unpackb(bytes.fromhex(vector["stored"]))
         whole = bytes.fromhex(hashed("state-key", bytes([namespace]), identifier))
-        half = 0x00 if public or namespace is Namespace.POOL else 0x80
+        is_hidden = namespace is Namespace.BANK_REFERENCE or (not public and namespace is not Namespace.POOL)
+        half = 0x80 if is_hidden else 0x00
         assert bytes([whole[0] & 0x7F | half]).hex() + whole[1:].hex() == vector["key_hash"]
         halves = (
             bytes.fromhex(hashed("public-value", public)),
