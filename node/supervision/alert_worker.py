@@ -15,6 +15,7 @@ import gc
 import os
 import select
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,8 @@ from registry.state import WorkingState
 from registry.supervision.alert_watch import AlertWatch
 from registry.supervision.following import Follower
 
+TRANSACTION_S: Final = 1.0
+"""Then what is raised is written, and told: large blocks take seconds each while the worker catches up."""
 POLL_S: Final = 0.1
 """How late an alert may be for the sake of an idle node's rest."""
 
@@ -58,6 +61,7 @@ def follow(store: Store, tables: AlertTables, genesis: Genesis) -> int:
     if last == height:
         return height
     blocks = read_blocks(store, height + 1, last)
+    deadline = time.monotonic() + TRANSACTION_S
     with tables.writing() as writer:
         follower, watch = Follower(genesis, writer, height), AlertWatch(writer)
         for block in blocks:
@@ -67,8 +71,10 @@ def follow(store: Store, tables: AlertTables, genesis: Genesis) -> int:
                 entry = None if alert.entry_index is None else observed.entries[alert.entry_index]
                 raised.append((alert, b"" if entry is None else entry.entry_id))
             # If we were to be killed here, all of these blocks would be followed again at the next start.
-            writer.keep(block.header.height, raised)
-    return last
+            writer.keep(follower.height, raised)
+            if time.monotonic() > deadline:
+                break
+    return follower.height
 
 
 def _is_closed() -> bool:

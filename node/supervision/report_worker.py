@@ -32,7 +32,8 @@ from registry.transition import genesis_state
 MEMORY_BYTES_MAX: Final = 8 << 30
 """Address space, of which the store's map is not the least; a million receivables take about two gigabytes."""
 NICE: Final = 10
-BLOCKS_PER_READ: Final = 64
+BLOCKS_PER_READ: Final = 16
+"""64 MB of blocks at their largest."""
 SECTOR: Final = "-"
 
 
