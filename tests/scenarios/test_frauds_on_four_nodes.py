@@ -30,14 +30,17 @@ from registry.operations import (
     BindCover,
     ChangeMember,
     Confirm,
+    ConfirmTacitly,
     CreatePool,
     NotifyDebtor,
     RaiseObjection,
     RecordCreditNote,
     ReportIndirectPayment,
+    ReversePayment,
     SetCollectionAccount,
     Settle,
 )
+from registry.operations.confirmation import OptIn, opt_in_message
 from registry.operations.existence import EvidenceKind, HolderShare
 from registry.operations.governance import Role
 from registry.operations.pool import Addition, PoolTerms
@@ -360,6 +363,32 @@ def test_a_confirmation_by_another_debtor(stage: Stage) -> None:
     assert (played.code, played.collided_with) == (Code.NOT_PERMITTED, receivable)
 
 
+def test_silence_about_an_invoice_that_has_just_arisen(stage: Stage) -> None:
+    """A carrier who witnesses a false invoice under a contract does not bind the debtor by its silence about the contract."""
+    exporter, factor, buyer = known_as("exporter-1"), known_as("factor-1"), known_as("buyer-1")
+    papers = replace(stage.invoice("CONTRACT-3"), is_contract=True)
+    future = stage.play(papers.future_registration(stage.fingerprints, bytes(16)), by=("exporter-1",)).subject
+    stage.show(future, papers)
+    ahead = replace(stage.assignment(future, WHOLE, "factor-1"), future_consented=True)
+    stage.play(ahead, by=("exporter-1", "factor-1"))
+    stage.play(NotifyDebtor(future, factor), by=("factor-1",))
+    stage.play(AcknowledgeNotice(future, buyer, factor), by=("buyer-1",))
+    invoice = with_delivery(stage.invoice("ARISEN"), 1, "BL 4")
+    arising = invoice.crystallisation(stage.fingerprints, bytes(16), future, known_as("carrier-1"))
+    arisen = stage.play(arising, by=("exporter-1", "carrier-1")).subject
+    until_ms = now_ms() + DAY_MS
+    key = stage.wallets["buyer-1"].keys[0]
+    consent = OptIn(
+        buyer,
+        until_ms,
+        key.public_key,
+        key.sign(opt_in_message(stage.genesis.chain_id, buyer, exporter, until_ms)),
+    )
+    silent = stage.play(ConfirmTacitly(arisen, factor, consent), by=("factor-1",))
+    assert silent.code is Code.TOO_EARLY
+    assert stage.record(arisen).amount_of(factor) == WHOLE
+
+
 def test_an_exporter_redirects_the_collection_account_alone(stage: Stage) -> None:
     receivable = stage.registered("REDIRECTED")
     exporter = known_as("exporter-1")
@@ -469,6 +498,20 @@ def test_a_pool_member_pledged_elsewhere(stage: Stage) -> None:
     refused = stage.play(pooling(stage, pool, other), by=("exporter-1", "factor-1"))
     assert (refused.code, refused.collided_with) == (Code.INELIGIBLE, other)
     assert Reason("pledged", WHOLE) in refused.result.reasons
+
+
+def test_a_pool_member_that_is_settled_called_back_and_sold(stage: Stage) -> None:
+    created = CreatePool(known_as("exporter-1"), known_as("factor-1"), TERMS)
+    pool = stage.play(created, by=("exporter-1", "factor-1")).subject
+    member = stage.registered("POOLED-AND-BACK")
+    added = stage.play(pooling(stage, pool, member), by=("exporter-1", "factor-1"))
+    exporter = known_as("exporter-1")
+    paid = stage.payment(member, WHOLE, "to itself", by="exporter-1")
+    back = ReversePayment(member, exporter, paid.bank_reference)
+    for operation in (paid, Settle(member, (exporter,), write_off=False), back):
+        assert stage.play(operation, by=("exporter-1",)).code is Code.OK
+    sale = stage.play(stage.assignment(member, WHOLE, "factor-2"), by=("exporter-1", "factor-2"))
+    assert (sale.code, sale.collided_at) == (Code.PLEDGED, added.place)
 
 
 def test_one_receivable_in_two_pools_through_two_nodes(stage: Stage) -> None:
