@@ -53,9 +53,10 @@ class Checked:
 
     def refusal(self) -> str | None:
         """Why it would be refused now, as far as the signer can know."""
-        refused = [each.code for each in self.forecast.forecasts if each.code != Code.OK]
-        if refused:
-            return f"a node says that it would be refused now: {refused[0]}"
+        for index, each in enumerate(self.forecast.forecasts):
+            # Of all or nothing, the others are merely not applied: the one that fails says why.
+            if each.code not in (Code.OK, Code.NOT_APPLIED):
+                return f"a node says that it would be refused now: operation {index}: {each.code}"
         return self.overdrawn[0] if self.overdrawn else None
 
 

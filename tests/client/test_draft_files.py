@@ -13,8 +13,10 @@ import msgpack
 import nacl.bindings
 import pytest
 
+from client.answers import Forecast, Preflight
 from client.cli import run
 from client.commands import output
+from client.commands.draft_checks import Checked
 from client.commands.session import DRAFT_LANE, LANES
 from client.draft_file import (
     DRAFT_BYTES_MAX,
@@ -26,7 +28,7 @@ from client.draft_file import (
     write_draft,
 )
 from client.draft_numbers import take_draft_number
-from client.drafts import check_time, merge, parties_of, standing_of, with_signatures
+from client.drafts import Standing, check_time, merge, parties_of, standing_of, with_signatures
 from client.errors import DirectoryError, DraftRefused, InputError
 from client.operation_words import SENTENCES, Glossary, facts_of, sentence_of, sums_of
 from client.submission import next_in_lane
@@ -239,6 +241,18 @@ def test_a_draft_is_valid_until_its_last_millisecond() -> None:
     check_time(entry, 1_800_000_000_000)
     with pytest.raises(DraftRefused, match="was valid until 2027-01-15"):
         check_time(entry, 1_800_000_000_001)
+
+
+def test_of_all_or_nothing_the_operation_is_named_that_fails() -> None:
+    codes = ("NOT_APPLIED", "EMPTY_ASSIGNMENT", "NOT_APPLIED")
+    forecasts = tuple(Forecast(code, b"", None, ()) for code in codes)
+    standing = Standing((EXPORTER,), (FACTOR,), 0, 0)
+    entry = decode_draft(signed(body(), EXPORTER))
+    told = Preflight(9, "MISSING_SIGNATURE", "", forecasts)
+    assert "operation 1: EMPTY_ASSIGNMENT" in str(Checked(entry, standing, {}, told, ()).refusal())
+    nothing = Preflight(9, "MISSING_SIGNATURE", "", ())
+    assert Checked(entry, standing, {}, nothing, ()).refusal() is None
+    assert Checked(entry, standing, {}, nothing, ("too much",)).refusal() == "too much"
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
