@@ -9,8 +9,9 @@ from registry.receivable import Receivable, free_amount, summarise
 from registry.rules.judgement import similar_key
 from registry.state import SINGLETON, Namespace
 from tests.registry.consortium import Consortium, stored
-from tests.registry.model.book import Book, Debt
+from tests.registry.model.book import DAY_MS, Book, Debt
 from tests.registry.model.disposal import exposure
+from tests.registry.model.pool import worth_of
 from tests.registry.model.value import covered_under, free
 
 
@@ -30,6 +31,7 @@ def agree(consortium: Consortium, book: Book) -> None:
     agree_on_exposure(consortium, book)
     agree_on_decisions(consortium, book)
     agree_on_policies(consortium, book)
+    agree_on_pools(consortium, book)
 
 
 def agree_on_value(book: Book, record: Receivable, debt: Debt) -> None:
@@ -152,6 +154,10 @@ def agree_on_collection(record: Receivable, debt: Debt) -> None:
     }
     assert indirect == debt.indirect
     assert record.default == debt.default
+    for stands, pooled in ((record.pool, debt.pool), (record.closed_in, debt.closed_in)):
+        assert (stands is None) == (pooled is None)
+        if stands is not None and pooled is not None:
+            assert (stands.pool_id, stands.factor, stands.place) == (pooled.name, pooled.factor, pooled.place)
     covers = [
         (each.cover_id, each.insurer, each.insured, each.amount, each.until_ms, each.loss_payee, each.place)
         for each in record.covers
@@ -249,6 +255,24 @@ def agree_on_policies(consortium: Consortium, book: Book) -> None:
             use.claimed,
             use.place,
         )
+
+
+def agree_on_pools(consortium: Consortium, book: Book) -> None:
+    """The counted base against a sum over the members."""
+    today = consortium.tip.time_ms // DAY_MS
+    for name, pool in book.pools.items():
+        counted = stored(consortium, Namespace.POOL, name)
+        assert (counted.exporter, counted.factor, counted.terms, counted.drawn, counted.place) == (
+            pool.exporter,
+            pool.factor,
+            pool.terms,
+            pool.drawn,
+            pool.place,
+        )
+        value = worth_of(book, name, today)
+        assert {share.debtor_reference: (share.members, share.base) for share in counted.shares} == {
+            debtor: (members, value.by_debtor[debtor]) for debtor, members in value.members.items()
+        }
 
 
 def agree_on_exposure(consortium: Consortium, book: Book) -> None:

@@ -49,7 +49,12 @@ from tests.registry.model.value import (
     receive,
 )
 
-_IN_THE_WAY = {"lien": Code.PLEDGED, "offer": Code.RESERVED, "assignment": Code.EMPTY_ASSIGNMENT}
+_IN_THE_WAY = {
+    "pool": Code.PLEDGED,
+    "lien": Code.PLEDGED,
+    "offer": Code.RESERVED,
+    "assignment": Code.EMPTY_ASSIGNMENT,
+}
 
 
 def need_part(debt: Debt, holder: str) -> None:

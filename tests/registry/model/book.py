@@ -19,6 +19,7 @@ from registry.fingerprints import FingerprintKind, Fingerprints, Numbering
 from registry.member import MemberStatus
 from registry.operations.existence import Defence, Evidence, EvidenceKind, Instalment
 from registry.operations.governance import EnterpriseClass, Role
+from registry.operations.pool import PoolTerms
 from registry.policy import Policy
 
 DAY_MS = 86_400_000
@@ -190,6 +191,24 @@ class PolicyUse:
 
 
 @dataclass
+class Pool:
+    exporter: str
+    factor: str
+    terms: PoolTerms
+    drawn: int
+    place: Reference
+
+
+@dataclass
+class Pooled:
+    """That a receivable stands in a pool."""
+
+    name: bytes
+    factor: str
+    place: Reference
+
+
+@dataclass
 class Paid:
     """What one payment took, for the day when it is called back. `cut`: liens as they were lost, with what they lost."""
 
@@ -254,6 +273,8 @@ class Debt:
     account: tuple[bytes, int, Reference] | None = None
     next_account: tuple[bytes, int, Reference] | None = None
     asked: frozenset[str] = frozenset()
+    pool: Pooled | None = None
+    closed_in: Pooled | None = None
     covers: dict[bytes, Cover] = field(default_factory=dict)
     indirect: dict[bytes, tuple[str, int, Reference]] = field(default_factory=dict)
     default: Reference | None = None
@@ -328,6 +349,7 @@ class Debt:
         members = {self.exporter, *self.parts, *self.given}
         for lien in self.liens.values():
             members |= {lien.pledgor, lien.pledgee}
+        members |= {pooled.factor for pooled in (self.pool, self.closed_in) if pooled is not None}
         for cover in self.covers.values():
             members |= {cover.insurer, cover.loss_payee}
         return members | {offer.assignee for offer in self.offers.values()}
@@ -335,10 +357,13 @@ class Debt:
     def entitled(self) -> set[str]:
         """Who must agree to another collection account: who holds something now, and lienholders."""
         holders = {holder for holder, part in self.parts.items() if part.amount}
+        holders |= set() if self.pool is None else {self.pool.factor}
         return holders | {lien.pledgee for lien in self.liens.values()}
 
     def secures(self, member: str, pledgor: str) -> bool:
-        """Whether the member has a lien on the pledgor's part."""
+        """Whether the member has a lien on the pledgor's part, or the pool in which it stands."""
+        if self.pool is not None and (self.exporter, self.pool.factor) == (pledgor, member):
+            return True
         return any((lien.pledgor, lien.pledgee) == (pledgor, member) for lien in self.liens.values())
 
     def first_unpaid(self) -> int:
@@ -349,6 +374,13 @@ class Debt:
             if covered < 0:
                 return instalment.due_date
         return self.due
+
+    def close(self, phase: str) -> None:
+        """A closed receivable stands in no pool; when it is opened again it stands in that one again."""
+        self.phase, self.pool, self.closed_in = phase, None, self.pool
+
+    def reopen(self, phase: str) -> None:
+        self.phase, self.pool, self.closed_in = phase, self.closed_in, None
 
     def junior_of(self, lien: bytes) -> Lien | None:
         return next((each for each in self.liens.values() if each.behind == lien), None)
@@ -376,6 +408,7 @@ class Book:
     deliveries: dict[bytes, Delivered] = field(default_factory=dict)
     references: dict[bytes, Reference] = field(default_factory=dict)
     payments: dict[bytes, Paid] = field(default_factory=dict)
+    pools: dict[bytes, Pool] = field(default_factory=dict)
     policies: dict[tuple[str, bytes, str], PolicyUse] = field(default_factory=dict)
     blankets: dict[str, list[Blanket]] = field(default_factory=dict)
     controls: dict[bytes, dict[bytes, Control]] = field(default_factory=dict)

@@ -97,7 +97,7 @@ def reverse(book: Book, here: Here, op: ReversePayment) -> bytes:
         reclaim_papers(book, debt)
     give_back(debt, paid, here)
     if debt.phase == "settled":
-        debt.phase = "live" if debt.default is None else "overdue"
+        debt.reopen("live" if debt.default is None else "overdue")
     cover_again(book, debt, paid, here)
     del book.payments[op.bank_reference]
     here.flag("reversed", paid.amount)
@@ -161,7 +161,9 @@ def settle(book: Book, here: Here, op: Settle) -> bytes:
         need_unrestrained(debt)
     if owed and debt.liens:
         raise Refused(Code.PLEDGED, next(iter(debt.liens.values())).place)
-    debt.phase = "settled"
+    if owed and debt.pool is not None:
+        raise Refused(Code.PLEDGED, debt.pool.place)
+    debt.close("settled")
     debt.liens.clear()
     return debt.name
 

@@ -108,6 +108,9 @@ def claim(book: Book, here: Here, op: ClaimCover) -> bytes:
 
 
 def need_securities(debt: Debt, after: Debt, op: ClaimCover) -> None:
+    pool = debt.pool
+    if pool is not None and op.insured == debt.exporter and pool.factor not in op.consenting:
+        raise Refused(Code.PLEDGED, pool.place, (Reason("pooled", debt.held(op.insured)),))
     for lien in smaller_liens(debt, after):
         if lien.pledgee not in op.consenting:
             amount = debt.liens[lien.name].amount

@@ -46,12 +46,16 @@ def need_policy(
     need_room(book, here, debt, taker, amount)
     if bar is not None:
         raise Refused(Code.RESALE_BARRED, bar.latest)
+    need_papers_shown(book, debt, papers, acknowledged)
+    flag_circle(book, here, debt.exporter, debt.debtor)
+
+
+def need_papers_shown(book: Book, debt: Debt, papers: bytes, acknowledged: tuple[bytes, ...]) -> None:
     if papers != debt.prints.digest():
         raise Refused(Code.FINGERPRINT_MISMATCH, debt.place)
     for other in book.similar.get((debt.exporter, debt.debtor, debt.prints.similar), []):
         if other != debt.name and other not in acknowledged:
             raise Refused(Code.SUSPICION_NOT_ACKNOWLEDGED, book.debts[other].place)
-    flag_circle(book, here, debt.exporter, debt.debtor)
 
 
 def need_listed(book: Book, taker: str) -> None:

@@ -58,6 +58,14 @@ from registry.operations import (
 from registry.operations.cover import AlterCover, BindCover, ClaimCover, EndCover
 from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from registry.operations.governance import Role
+from registry.operations.pool import (
+    AddToPool,
+    CreatePool,
+    DrawPool,
+    RemoveFromPool,
+    RepayPool,
+    SubstituteInPool,
+)
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
 from registry.operations.reversal import ReverseByJudgment
 from tests.registry.model.book import DAY_MS, Book, Refused
@@ -121,6 +129,12 @@ _PARTIES: dict[type, Callable[[Any], Iterable[tuple[str | None, tuple[Role, ...]
     RaiseObjection: lambda op: ((op.objector, CONCERNED),),
     WithdrawObjection: lambda op: ((op.court, C),) if op.court else ((op.objector, CONCERNED),),
     Freeze: lambda op: ((op.court, C),),
+    CreatePool: lambda op: ((op.exporter, S), (op.factor, F)),
+    AddToPool: lambda op: ((op.exporter, S), (op.factor, F)),
+    RemoveFromPool: lambda op: ((op.exporter, S), (op.factor, F)),
+    SubstituteInPool: lambda op: ((op.exporter, S), (op.factor, F)),
+    DrawPool: lambda op: ((op.exporter, S), (op.factor, F)),
+    RepayPool: lambda op: ((op.factor, F),),
     BindCover: lambda op: ((op.insurer, INSURING), (op.insured, DISPOSING)),
     AlterCover: lambda op: ((op.insurer, INSURING), (op.insured, DISPOSING), (op.consenting, F)),
     EndCover: lambda op: ((op.insured, DISPOSING), (op.consenting, F)),
@@ -142,6 +156,8 @@ _WHILE_SUSPENDED = (
     ChangeMember, RotateKey, RevokeKey, DeclareRelationship,
     EndCover,
     ClaimCover,
+    RemoveFromPool,
+    RepayPool,
 )  # fmt: skip
 
 
@@ -223,6 +239,11 @@ def need_quorum(book: Book, signatures: Iterable[Signature]) -> set[str]:
     return {member for member, _key in signed}
 
 
+def weight(operation: Any) -> int:
+    """A change of a pool counts as as many operations as it names receivables."""
+    return max(1, len(getattr(operation, "removals", ())) + len(getattr(operation, "additions", ())))
+
+
 def use_number(book: Book, body: EntryBody, now_ms: int) -> None:
     used = book.sequences.setdefault(body.submitter, set())
     if body.sequence in used or body.sequence <= max(used, default=0) - SEQUENCE_WINDOW:
@@ -232,7 +253,9 @@ def use_number(book: Book, body: EntryBody, now_ms: int) -> None:
     quota = book.policy.operations_per_day_max
     if quota is not None:
         day, count = book.handed_in.get(body.submitter, (0, 0))
-        count = len(body.operations) + (count if day == now_ms // DAY_MS else 0)
+        count = sum(weight(operation) for operation in body.operations) + (
+            count if day == now_ms // DAY_MS else 0
+        )
         if count > quota:
             raise Refused(Code.QUOTA)
         book.handed_in[body.submitter] = (now_ms // DAY_MS, count)

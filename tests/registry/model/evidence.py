@@ -222,10 +222,11 @@ def record_credit_note(book: Book, here: Here, op: RecordCreditNote) -> bytes:
         part.amount -= share.amount
         part.disputed = min(part.disputed, part.amount)
         after.diluted += share.amount
+        before = deepcopy(after)
         fit_liens(after, share.holder)
-    for lien in smaller_liens(debt, after):
-        if lien.pledgee not in signing:
-            raise Refused(Code.HOLDER_CONSENT, lien.place)
+        for lien in smaller_liens(before, after):
+            if lien.pledgee not in signing:
+                raise Refused(Code.HOLDER_CONSENT, lien.place)
     after.confirmed = min(after.confirmed, after.owed)
     book.debts[debt.name] = after
     book.papers[paper] = here.place(debt.name)

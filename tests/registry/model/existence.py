@@ -197,7 +197,7 @@ def crystallise(book: Book, here: Here, op: Crystallise) -> bytes:
         name, place, future.exporter, future.debtor, future.currency, op.amount, op.issue_date, op.due_date,
         op.fingerprints, op.evidence, (), {}, origin=future.name,
     )  # fmt: skip
-    split(future, debt, op.amount, place)
+    split(future, debt, op.amount, place, here.now_ms)
     fit_claims(future)
     if all(holder == debt.exporter for holder in debt.parts):
         attach(book, here, debt)
@@ -211,7 +211,7 @@ def need_witness(book: Book, future: Debt, witness: str) -> None:
     book.need_debtor(witness, future)
 
 
-def split(future: Debt, debt: Debt, amount: int, place: Reference) -> None:
+def split(future: Debt, debt: Debt, amount: int, place: Reference, now_ms: int) -> None:
     """Assignees are served in the order in which they came, the exporter last; terms, notices and liens go with value."""
     left, served = amount, {}
     for holder in sorted(future.parts, key=lambda name: name == future.exporter):
@@ -224,19 +224,18 @@ def split(future: Debt, debt: Debt, amount: int, place: Reference) -> None:
     future.face -= amount
     future.arisen += amount
     assert not future.liens, "nothing is pledged ahead of its invoice"
-    hand_down(future, debt, amount)
+    hand_down(future, debt, amount, now_ms)
 
 
-def hand_down(future: Debt, debt: Debt, amount: int) -> None:
+def hand_down(future: Debt, debt: Debt, amount: int, now_ms: int) -> None:
     """Whatever concerns the contract concerns what comes of it: terms, notices, ended objections, account, links, a void paper."""
     kept = deepcopy(future)
-    debt.terms, debt.objections, debt.links, debt.judgments = (
-        kept.terms,
-        kept.objections,
-        kept.links,
-        kept.judgments,
-    )
+    debt.terms, debt.objections, debt.links = kept.terms, kept.objections, kept.links
     debt.notices = {holder: notice for holder, notice in kept.notices.items() if holder in debt.parts}
+    for notice in debt.notices.values():
+        if notice.acknowledged is not None:
+            # Nobody has been silent about an invoice of today.
+            notice.acknowledged = (now_ms, notice.acknowledged[1])
     debt.account, debt.next_account = kept.account, kept.next_account
     debt.asked = frozenset(debt.entitled())
     debt.attestations = [each for each in kept.attestations if each.voided]
@@ -266,7 +265,7 @@ def cancel(book: Book, here: Here, op: CancelReceivable) -> bytes:
         if op.debtor is None:
             raise Refused(Code.MISSING_SIGNATURE, debt.place)
         book.need_debtor(op.debtor, debt)
-    debt.phase = "cancelled"
+    debt.close("cancelled")
     return debt.name
 
 
@@ -278,6 +277,8 @@ def first_encumbrance(debt: Debt) -> Reference | None:
             return part.since
     for offer in debt.offers.values():
         return offer.place
+    if debt.pool is not None:
+        return debt.pool.place
     return debt.place if debt.paid else None
 
 
@@ -308,22 +309,28 @@ def need_consent(debt: Debt, op: CorrectReceivable) -> None:
     for lien in debt.liens.values():
         if lien.pledgee not in signing:
             raise Refused(Code.HOLDER_CONSENT, debt.place)
+    if debt.pool is not None and debt.pool.factor not in signing:
+        raise Refused(Code.HOLDER_CONSENT, debt.place)
 
 
 def need_clerical(here: Here, debt: Debt, op: CorrectReceivable, prints: Fingerprints) -> None:
     same = (op.issue_date, op.due_date, op.evidence, op.schedule, prints) == (
         debt.issue, debt.due, debt.evidence, debt.schedule, debt.prints,
     )  # fmt: skip
-    instalments = [each.amount for each in op.schedule] == [each.amount for each in debt.schedule]
-    moved = op.due_date != debt.due
-    movable = (
-        op.fingerprints is not None
-        and prints.similar != debt.prints.similar
-        and here.today <= debt.due
-        and debt.confirmed_by == "none"
-    )
-    if same or not instalments or (moved and not movable) or gives_up_paper(debt, op, prints):
+    amounts = [each.amount for each in op.schedule] == [each.amount for each in debt.schedule]
+    days = moved_days(debt, op)
+    confirmed = bool(days) and debt.confirmed_by in ("express", "tacit")
+    astray = op.due_date != debt.due and prints.similar == debt.prints.similar
+    past = any(day < here.today for day in days)
+    if same or not amounts or confirmed or past or astray or gives_up_paper(debt, op, prints):
         raise Refused(Code.NOT_CLERICAL, debt.place)
+
+
+def moved_days(debt: Debt, op: CorrectReceivable) -> list[int]:
+    """Days on which it is due that move: from where and to where."""
+    pairs = [(debt.due, op.due_date)]
+    pairs += [(old.due_date, new.due_date) for old, new in zip(debt.schedule, op.schedule, strict=False)]
+    return [day for old, new in pairs if old != new for day in (old, new)]
 
 
 def gives_up_paper(debt: Debt, op: CorrectReceivable, prints: Fingerprints) -> bool:

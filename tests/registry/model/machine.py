@@ -22,6 +22,7 @@ from tests.registry.model import (
     draw_evidence,
     draw_existence,
     draw_governance,
+    draw_pool,
     draw_restraint,
     draw_security,
 )
@@ -42,6 +43,7 @@ FAMILIES: dict[str, tuple[tuple[int, Draw], ...]] = {
     "security": draw_security.DRAWS,
     "collection": draw_collection.DRAWS,
     "cover": draw_cover.DRAWS,
+    "pool": draw_pool.DRAWS,
     "restraint": draw_restraint.DRAWS,
     "governance": draw_governance.DRAWS,
 }
@@ -50,6 +52,7 @@ FOCI: dict[str, dict[str, int]] = {
     "papers": {"existence": 5, "evidence": 4, "assignment": 1},
     "collection": {"collection": 5, "security": 4, "assignment": 3, "evidence": 1},
     "cover": {"cover": 5, "collection": 3, "security": 1, "assignment": 1},
+    "pool": {"pool": 6, "existence": 2, "collection": 1, "security": 1},
     "authority": {"governance": 4, "restraint": 4, "assignment": 3, "security": 1, "existence": 1},
 }
 Tally = Counter[tuple[str, str]]

@@ -28,6 +28,8 @@ def has_interest(book: Book, here: Here, debt: Debt, member: str) -> bool:
         return True
     if any(member in (lien.pledgee, lien.pledgor) for lien in (*debt.liens.values(), *debt.lapsed)):
         return True
+    if debt.pool is not None and debt.pool.factor == member:
+        return True
     return any(
         each.assignee == member and each.debtor in (None, debt.debtor) and here.now_ms < each.until_ms
         for each in book.blankets.get(debt.exporter, [])

@@ -79,11 +79,11 @@ def follow(debt: Debt, undone: AssignmentUndone) -> None:
 def undo_step(debt: Debt, step: Step) -> None:
     match step:
         case Step.REGISTRATION:
-            debt.phase = "cancelled"
+            debt.close("cancelled")
             debt.liens.clear()
         case Step.CLOSURE if debt.is_closed:
             owed = "live" if debt.default is None else "overdue"
-            debt.phase = owed if debt.cap is None else "future"
+            debt.reopen(owed if debt.cap is None else "future")
         case Step.CONFIRMATION if debt.confirmed_by in ("express", "tacit"):
             debt.confirmed_by, debt.confirmed, debt.waived = "none", 0, ()
         case Step.REJECTION if debt.rejected:

@@ -103,6 +103,9 @@ def need_senior(book: Book, debt: Debt, op: Pledge) -> bytes:
     word = debt.bar()
     if word is not None:
         raise Refused(Code.EMPTY_PLEDGE, debt.place, (Reason(word, senior.amount),))
+    if debt.pool is not None and op.pledgor == debt.exporter:
+        # What the senior lien sets free is the pool's.
+        raise Refused(Code.DUPLICATE_PLEDGE, debt.pool.place)
     junior = debt.junior_of(name)
     if junior is not None:
         raise Refused(Code.DUPLICATE_PLEDGE, junior.place)

@@ -164,10 +164,20 @@ def forget_empty_terms(debt: Debt) -> None:
 def free(
     book: Book, debt: Debt, holder: str, *, future_consented: bool = False
 ) -> tuple[int, tuple[Reason, ...]]:
-    """RULEBOOK, `free_amount(holder)`: always with its reasons."""
+    """RULEBOOK, `free_amount(holder)`: always with its reasons. What stands in a pool is not free."""
+    suspended = not book.is_active(holder)
+    amount, reasons = free_but_for_pool(debt, holder, future_consented=future_consented, suspended=suspended)
+    if amount and debt.pool is not None and holder == debt.exporter:
+        return 0, (*reasons, Reason("pooled", amount))
+    return amount, reasons
+
+
+def free_but_for_pool(
+    debt: Debt, holder: str, *, future_consented: bool = False, suspended: bool = False
+) -> tuple[int, tuple[Reason, ...]]:
     held = debt.held(holder)
     word = debt.bar(future_consented=future_consented)
-    if word is None and not book.is_active(holder):
+    if word is None and suspended:
         word = "suspended"
     if word is not None:
         return 0, (Reason(word, held),)
@@ -198,12 +208,16 @@ def in_the_way(debt: Debt, holder: str, spare: int) -> tuple[str, Reference] | N
 def earlier_claim(
     debt: Debt, holder: str, amount: int, *, future_consented: bool = False
 ) -> tuple[str, Reference] | None:
-    """Whose claim covers an amount that is not free: a lien, an offer, or an assignment that took it away before."""
+    """Whose claim covers an amount that is not free: a pool, a lien, an offer, or an assignment that took it away before."""
     if debt.bar(future_consented=future_consented) is not None:
         return None
     undisputed = debt.undisputed(holder)
     if amount <= undisputed:
-        return in_the_way(debt, holder, undisputed - amount)
+        spare = undisputed - amount
+        taken = debt.pledged(holder) + debt.reserved(holder)
+        if debt.pool is not None and holder == debt.exporter and taken <= spare:
+            return "pool", debt.pool.place
+        return in_the_way(debt, holder, spare)
     if holder not in debt.given:
         return None
     given, latest = debt.given[holder]
