@@ -15,6 +15,7 @@ from tests.registry import (
     precedence_cover,
     precedence_existence,
     precedence_governance,
+    precedence_pool,
     precedence_security,
 )
 
@@ -24,6 +25,7 @@ ORDERS: Final = (
     *precedence_security.ORDERS,
     *precedence_collection.ORDERS,
     *precedence_cover.ORDERS,
+    *precedence_pool.ORDERS,
     *precedence_authority.ORDERS,
     *precedence_governance.ORDERS,
 )

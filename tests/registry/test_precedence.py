@@ -12,20 +12,8 @@ from tests.registry.precedence_case import Break, Order, Touched
 from tests.registry.precedence_page import PATH, page
 from tests.registry.precedence_tables import ORDERS
 
-# Their order is told on the pages of their families, and tested rule by rule there.
-ELSEWHERE = {
-    "AddToPool",
-    "AlterCover",
-    "BindCover",
-    "ChangeValidators",
-    "ClaimCover",
-    "CreatePool",
-    "DrawPool",
-    "EndCover",
-    "RemoveFromPool",
-    "RepayPool",
-    "SubstituteInPool",
-}
+# Judged on the set of nodes as a whole, and tested in every order there (`test_validator_changes`).
+ELSEWHERE = {"ChangeValidators"}
 EVERY_ORDER = pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.title)
 
 
