@@ -686,3 +686,15 @@ def test_the_factor_of_the_pool_consents_to_corrections_and_to_another_account(
     assert consortium.code(longer) is Code.OK
     # 121 days by now, and 120 are agreed.
     assert present(consortium, pool).base == 0
+
+
+def test_where_only_listed_factors_take_anything_they_alone_have_pools() -> None:
+    consortium = found(replace(OPEN_POLICY, whitelisted_factors_only=True))
+    assert consortium.code(agreement(replace(TERMS, currency="GBP"))) is Code.NOT_WHITELISTED
+    consortium.change_member(FACTOR_1, whitelisted=True)
+    pool, _members = filled(consortium)
+    other = consortium.registered()
+    consortium.change_member(FACTOR_1, whitelisted=False)
+    assert consortium.code(adding(consortium, pool, other)) is Code.NOT_WHITELISTED
+    # What it has it may still advance on.
+    assert consortium.code(drawing(pool, 1)) is Code.OK
