@@ -18,7 +18,14 @@ from client.registry_client import RegistryClient
 from node.status import CallCode, CallRefused, abort
 from node.tls import Identity as TlsIdentity
 from node.tls import api_server_credentials, certificate_der, generate_identity
-from pledgebook.v1 import ledger_pb2, ledger_pb2_grpc, registry_pb2, registry_pb2_grpc
+from pledgebook.v1 import (
+    ledger_pb2,
+    ledger_pb2_grpc,
+    registry_pb2,
+    registry_pb2_grpc,
+    supervision_pb2,
+    supervision_pb2_grpc,
+)
 from registry.entry import decode_entry
 from registry.errors import Code
 from registry.fingerprints import FingerprintKind
@@ -105,6 +112,9 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
         self.falsify: Callable[[Any], Any] = lambda response: response
         self.events: list[registry_pb2.Event] = []
         self.events_before_failure = 1_000_000
+        self.report: Callable[[supervision_pb2.ReportRequest], bytes] = lambda _request: b""
+        self.reports_asked: list[supervision_pb2.ReportRequest] = []
+        self.alerts: list[supervision_pb2.AlertBatch] = []
 
     # -- Registry -------------------------------------------------------------------------------------------------
 
@@ -306,6 +316,35 @@ class FakeLedger(ledger_pb2_grpc.LedgerServicer):
             )
 
 
+class FakeSupervision(supervision_pb2_grpc.SupervisionServicer):
+    """The third one: it tells what it was given."""
+
+    def __init__(self, node: FakeNode) -> None:
+        self._node = node
+
+    async def Report(
+        self, request: supervision_pb2.ReportRequest, context: Any
+    ) -> AsyncIterator[supervision_pb2.ReportPart]:
+        await self._node.enter("Report", context)
+        self._node.reports_asked.append(request)
+        for height in range(1, request.height + 1):
+            yield supervision_pb2.ReportPart(height=height)
+        document = self._node.report(request)
+        for start in range(0, len(document), 1_000):
+            yield supervision_pb2.ReportPart(document=document[start : start + 1_000])
+
+    async def WatchAlerts(
+        self, request: supervision_pb2.WatchAlertsRequest, context: Any
+    ) -> AsyncIterator[supervision_pb2.AlertBatch]:
+        await self._node.enter("WatchAlerts", context)
+        for number, batch in enumerate(self._node.alerts):
+            if number >= self._node.events_before_failure:
+                self._node.events_before_failure = 1_000_000
+                await abort(context, CallRefused(CallCode.STOPPING, "going away"))
+            if batch.height >= request.from_height:
+                yield batch
+
+
 @asynccontextmanager
 async def serving(*nodes: FakeNode) -> AsyncIterator[None]:
     """Each node listens on a free port of this machine while the block is open."""
@@ -314,6 +353,7 @@ async def serving(*nodes: FakeNode) -> AsyncIterator[None]:
         server = aio.server()
         registry_pb2_grpc.add_RegistryServicer_to_server(node, server)
         ledger_pb2_grpc.add_LedgerServicer_to_server(FakeLedger(node), server)
+        supervision_pb2_grpc.add_SupervisionServicer_to_server(FakeSupervision(node), server)
         port = server.add_secure_port("127.0.0.1:0", api_server_credentials(node.identity))
         node.address = f"127.0.0.1:{port}"
         await server.start()

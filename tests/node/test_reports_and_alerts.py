@@ -62,10 +62,12 @@ def directory(network: Network) -> Directory:
 
 
 @asynccontextmanager
-async def client_of(directory: Directory, name: str) -> AsyncIterator[RegistryClient]:
+async def client_of(
+    directory: Directory, name: str, node: str | None = None
+) -> AsyncIterator[RegistryClient]:
     files = directory.member(name)
     identity = Identity(files.member_id, read_key(files.keys[0], None))
-    addresses = {node: each.api for node, each in directory.nodes.items()}
+    addresses = {name: each.api for name, each in directory.nodes.items() if node in (None, name)}
     async with RegistryClient(
         directory.genesis(), addresses, identity, age_ms_max=None, timeout_s=60
     ) as client:
@@ -111,6 +113,19 @@ async def test_a_nodes_report_is_the_auditors_byte_for_byte(
     assert heights == sorted(set(heights))
     assert heights[-1] == height
     assert (b'"DUPLICATE_RECEIVABLE": 1' in told) is (scope == "sector")
+
+
+async def test_every_node_tells_the_same_report_and_the_same_alerts(directory: Directory) -> None:
+    async with client_of(directory, "association") as client:
+        height = (await client.head()).header.height
+    reports, alerts = set(), []
+    for node in directory.nodes:
+        async with client_of(directory, "association", node) as client:
+            reports.add(await client.report(ReportRequest(height, None)))
+            alerts.append(await first_batches(client, 1, height))
+    assert len(reports) == 1
+    assert alerts == [alerts[0]] * 3
+    assert alerts[0]
 
 
 async def test_a_factor_is_told_its_own_figures_and_no_others(directory: Directory) -> None:
