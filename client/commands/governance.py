@@ -180,6 +180,7 @@ def _show_member(member: Member, *, as_json: bool) -> None:
         for name, value in facts.items()
         if name != "keys"
     }
+    lines["whitelisted"] = "yes" if member.whitelisted else "no"
     for number, key in enumerate(facts["keys"], 1):
         ends = "" if key["until_height"] is None else f", below {key['until_height']}"
         lines[f"key {number}"] = f"{key['public_key']}, from height {key['from_height']}{ends}"

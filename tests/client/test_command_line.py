@@ -145,6 +145,9 @@ def test_the_association_governs(shell: Shell, tmp_path: Path) -> None:
         "active",
     )
     assert shown["keys"][0]["until_height"] == 100_000
+    for option, listed in (("--whitelisted", True), ("--no-whitelisted", False)):
+        assert code_of(shell.on("govern", "change-member", "factor-1", option)) == "OK"
+        assert shell.on("govern", "member", "factor-1").document["whitelisted"] is listed
     assert shell("govern", "member", "buyer-1", "--network", str(shell.folder)).code == 0
     assert shell.on("govern", "member", demonstration_lei("nobody")).code == 2
     policy = tmp_path / "policy.json"
