@@ -22,7 +22,7 @@ from registry.identifiers import BadIdentifier, ReceivableId, parse_member_id, r
 from registry.limits import AMOUNT_MAX, QUANTITY_MAX
 
 from .errors import DirectoryError, InputError
-from .papers import DeliveryPaper, Papers
+from .papers import SALT_BYTES, DeliveryPaper, Papers
 
 LINE_CHARS_MAX = 64 * 1024
 
@@ -152,9 +152,7 @@ def _from_line(path: Path, number: int, line: str) -> FiledPapers:
             numbering=Numbering[_text(raw["numbering"]).upper()],
             is_contract=raw.get("is_contract", False) is True,
         )
-        return FiledPapers(
-            ReceivableId(read_id(_text(raw["receivable"]))), papers, bytes.fromhex(_text(raw["salt"]))
-        )
+        return FiledPapers(ReceivableId(read_id(_text(raw["receivable"]))), papers, _salt(raw["salt"]))
     # The file may come from another member: whatever it holds, it ends here.
     except (ValueError, KeyError, TypeError, RecursionError, BadIdentifier) as error:
         raise InputError(f"{path}, line {number}: not a line of a paper file: {repr(error)[:200]}") from error
@@ -163,7 +161,15 @@ def _from_line(path: Path, number: int, line: str) -> FiledPapers:
 def _text(raw: object) -> str:
     if type(raw) is not str:
         raise TypeError(f"{str(raw)[:40]} is not text")
+    raw.encode()  # half a character, which JSON can hold, is none
     return raw
+
+
+def _salt(raw: object) -> bytes:
+    salt = bytes.fromhex(_text(raw))
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
+    return salt
 
 
 def _integer(raw: object, high: int) -> int:

@@ -17,13 +17,14 @@ import typer
 from registry.entry import Entry, assemble
 from registry.errors import Code
 from registry.identifiers import show_id
-from registry.operations import TYPE_BY_CLASS
+from registry.operations import TYPE_BY_CLASS, CorrectReceivable
 from registry.operations.governance import Role
 
 from .. import operation_words as words
-from ..draft_file import decode_draft, read_draft, replace_draft, write_draft
+from ..draft_file import decode_draft, papers_beside, read_draft, replace_draft, write_draft
 from ..drafts import Standing, check_chain, merge, parties_of, with_signatures
 from ..errors import DraftRefused, InputError
+from ..paper_file import append_papers, find_all_papers
 from ..submission import EntryTurnedAway
 from ..verify import ProvenReceipt
 from ..wallet import Wallet
@@ -177,6 +178,7 @@ def submit(
         if not isinstance(outcome, ProvenReceipt):
             raise EntryTurnedAway(outcome, entry.body.valid_until_ms)
         show_receipt(entry.body.operations, outcome, None, as_json=options.as_json)
+        _file_corrections(session, entry, outcome, papers_beside(file))
         if any(result.code is not Code.OK for result in outcome.receipt.results):
             raise typer.Exit(output.ExitCode.REFUSED)
 
@@ -226,6 +228,28 @@ async def _signing(session: Session, entry: Entry, standing: Standing) -> tuple[
     if wallet.member in standing.signed:
         raise DraftRefused(f"{wallet.member} has signed this draft already; nobody signs twice")
     return replace(wallet, keys=fresh), 1
+
+
+def _file_corrections(session: Session, entry: Entry, proven: ProvenReceipt, beside: Path) -> None:
+    """Keep the papers of the acting member's own corrections that were committed, as `correct` does without a draft."""
+    done = zip(entry.body.operations, proven.receipt.results, strict=True)
+    corrected = {
+        operation.receivable: operation
+        for operation, result in done
+        if isinstance(operation, CorrectReceivable)
+        and operation.exporter == session.acting.member_id
+        and result.code is Code.OK
+    }
+    if not corrected or not beside.exists():
+        return
+    filed = [
+        item
+        for receivable, item in find_all_papers(beside, corrected).items()
+        # The file may have been to others and back: only what the commitment is over is kept.
+        if item.papers.evidence(item.salt) in corrected[receivable].evidence
+    ]
+    if filed:
+        append_papers(session.directory.papers_path(session.acting), filed)
 
 
 def _show(

@@ -15,9 +15,11 @@ from client.cli import run
 from client.draft_file import encode_draft, read_draft
 from client.draft_file import papers_beside as beside
 from client.keys import read_key
+from client.paper_file import find_papers
 from node.network import Network
 from node.network_files import NetworkPlan, make_network
 from registry.entry import encode_body, sign_body
+from registry.identifiers import read_id
 from registry.operations import Assign
 from tests.client.test_command_line import BUYER, DUE, TODAY, Said, Shell, code_of
 
@@ -405,7 +407,15 @@ def test_a_correction_is_consented_to_with_the_corrected_papers(
         "association", Shell(capsys, folder_of(network_folder, "association", tmp_path / "seat"))
     )
     assert association("draft", "sign", str(right)).code == 0
+    filing = exporter.shell.folder / "papers" / "exporter-1.jsonl"
+    told = json.loads(beside(right).read_text())
+    # What has been to others and back is kept only if it is what was committed to.
+    beside(right).write_text(json.dumps({**told, "amount_minor_units": 1}) + "\n")
     assert code_of(exporter("draft", "submit", str(right))) == "OK"
+    assert find_papers(filing, read_id(receivable)).papers.invoice_number == "D-11"  # type: ignore[union-attr]  # it is filed
+    beside(right).write_text(json.dumps(told) + "\n")
+    assert code_of(exporter("draft", "submit", str(right))) == "OK"
+    assert find_papers(filing, read_id(receivable)).papers.invoice_number == "D-11-B"  # type: ignore[union-attr]  # as above
 
 
 def test_a_pool_is_agreed_and_told_in_its_currency(

@@ -91,6 +91,8 @@ def test_a_byte_that_was_changed_on_the_way_changes_nothing_that_was_signed(plac
 @example("deliveries", [["", "", 1, 5]])
 @example("due_date", "1960-01-01")
 @example("document_sha256", "00")
+@example("salt", "00")
+@example("invoice_number", "7\ud800")
 def test_any_value_on_a_paper_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, field: str, value: Any
 ) -> None:
@@ -100,6 +102,7 @@ def test_any_value_on_a_paper_is_read_or_refused(
         for filed in read_papers(path):
             # What a wallet computes before it signs.
             assert filed.papers.fingerprints(KEY).digest()
+            assert filed.papers.evidence(filed.salt).commitment
 
 
 def test_a_line_that_nests_without_end_is_refused(tmp_path: Path) -> None:
