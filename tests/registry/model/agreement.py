@@ -287,5 +287,7 @@ def agree_on_exposure(consortium: Consortium, book: Book) -> None:
 def agree_on_decisions(consortium: Consortium, book: Book) -> None:
     pending = stored(consortium, Namespace.PENDING_POLICY, SINGLETON)
     assert pending == (None if book.next_policy is None else PendingPolicy(*book.next_policy))
+    newest = consortium.working().newest_nodes()
+    assert (newest.nodes, newest.decided) == (book.nodes, book.nodes_decided)
     upgrade = stored(consortium, Namespace.UPGRADE, SINGLETON)
     assert upgrade == (None if book.upgrade is None else Upgrade(*book.upgrade))

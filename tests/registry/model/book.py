@@ -17,6 +17,7 @@ from typing import Any
 from registry.errors import Code, Reason, Reference
 from registry.fingerprints import FingerprintKind, Fingerprints, Numbering
 from registry.member import MemberStatus
+from registry.nodes import NetworkNode
 from registry.operations.existence import Defence, Evidence, EvidenceKind, Instalment
 from registry.operations.governance import EnterpriseClass, Role
 from registry.operations.pool import PoolTerms
@@ -418,6 +419,9 @@ class Book:
     upgrade: tuple[int, int] | None = None
     sequences: dict[str, set[int]] = field(default_factory=dict)
     handed_in: dict[str, tuple[int, int]] = field(default_factory=dict)
+    nodes: tuple[NetworkNode, ...] = ()
+    nodes_from: int = 0
+    nodes_decided: Reference | None = None
     key_owners: dict[bytes, str] = field(default_factory=dict)
 
     def known(self, name: bytes) -> Debt:

@@ -223,5 +223,7 @@ def first_book(consortium: Consortium, policy: Policy) -> Book:
             FINGERPRINT_KEY.debtor(member.member_id),
             {key.public_key: (key.from_height, key.until_height) for key in member.keys},
         )
+    nodes = consortium.working().newest_nodes().nodes
     owners = {key: name for name, person in people.items() for key in person.keys}
-    return Book(policy, 2, EPOCH, consortium.genesis.chain_id, people, key_owners=owners)
+    owners |= {node.consensus_key: node.member for node in nodes}
+    return Book(policy, 2, EPOCH, consortium.genesis.chain_id, people, nodes=nodes, key_owners=owners)

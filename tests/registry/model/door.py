@@ -68,6 +68,7 @@ from registry.operations.pool import (
 )
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
 from registry.operations.reversal import ReverseByJudgment
+from registry.operations.validators import ChangeValidators
 from tests.registry.model.book import DAY_MS, Book, Refused
 
 Signature = tuple[str, bytes]
@@ -82,10 +83,18 @@ REPORTER = (*H, *T)
 CONCERNED = (*H, *D)
 ANYBODY = tuple(Role)
 
+
+def admitting(op: ChangeValidators) -> list[str]:
+    """The members of the nodes that are admitted."""
+    admitted = {each.node_id for each in op.admitted}
+    return sorted({node.member for node in op.nodes if node.node_id in admitted})
+
+
 _PARTIES: dict[type, Callable[[Any], Iterable[tuple[str | None, tuple[Role, ...]]]]] = {
     EnrolMember: lambda op: (),
     ChangeMember: lambda op: ((op.member, ANYBODY),) if op.with_consent else (),
     RotateKey: lambda op: ((op.member, ANYBODY),),
+    ChangeValidators: lambda op: tuple((member, ANYBODY) for member in admitting(op)),
     RevokeKey: lambda op: (),
     SetPolicy: lambda op: (),
     ScheduleUpgrade: lambda op: (),
@@ -149,7 +158,7 @@ _PARTIES: dict[type, Callable[[Any], Iterable[tuple[str | None, tuple[Role, ...]
     LinkSearch: lambda op: ((op.factor, F),),
 }
 _ASSOCIATION_SIGNS = (
-    EnrolMember, ChangeMember, RotateKey, RevokeKey, SetPolicy, ScheduleUpgrade, ReleaseFingerprint, Freeze, Unfreeze, ReverseByJudgment,
+    EnrolMember, ChangeMember, RotateKey, RevokeKey, SetPolicy, ChangeValidators, ScheduleUpgrade, ReleaseFingerprint, Freeze, Unfreeze, ReverseByJudgment,
 )  # fmt: skip
 _WHILE_SUSPENDED = (
     ReleasePledge, RecordPayment, Settle, ReportIndirectPayment, ReversePayment, DeclareDefault, WithdrawObjection,

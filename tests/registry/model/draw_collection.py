@@ -68,7 +68,9 @@ def draw_default(scene: Scene, dice: Dice) -> Any:
             debt.is_open and debt.owed and scene.now_ms // DAY_MS >= first + scene.book.policy.grace_days
         )
 
-    debt = scene.debt(dice, (lambda debt: is_late(debt) and debt.liens) if dice.half() else is_late)
+    debt = scene.debt(
+        dice, (lambda debt: is_late(debt) and (debt.liens or debt.covers)) if dice.half() else is_late
+    )
     if debt is None:
         return DeclareDefault(NOWHERE, EXPORTER)
     holder = scene.holder(dice, debt)

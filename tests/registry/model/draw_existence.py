@@ -63,7 +63,7 @@ def drawn_dates(scene: Scene, dice: Dice) -> tuple[int, int]:
     today = scene.now_ms // DAY_MS
     issue = today - dice.one((1, 0, 1, 30))
     due = (
-        issue + dice.one((60, 20, 90, 200, 5, 300, 400) if dice.rarely(6) else (60, 20, 90, 200))
+        issue + dice.one((60, 20, 90, 200, 5, 300, 400) if dice.rarely(6) else (60, 20, 40, 90))
         if not dice.rarely(40)
         else issue - 1
     )

@@ -10,11 +10,13 @@ from registry.block import RULES_VERSION
 from registry.fingerprints import Numbering
 from registry.limits import HEIGHT_MAX
 from registry.member import MemberStatus, possession_message
+from registry.nodes import NetworkNode, node_possession_message
 from registry.operations import ChangeMember, EnrolMember, RevokeKey, RotateKey
 from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from registry.operations.existence import EvidenceKind
 from registry.operations.governance import EnterpriseClass, KeyEnrolment, Role
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
+from registry.operations.validators import ChangeValidators, NodeAdmission
 from registry.policy import ConfirmationPolicy, Policy, RelatedPartyPolicy
 from tests.registry.consortium import ASSOCIATION, BANK, FINGERPRINT_KEY, OPEN_POLICY, STRANGER, key_of
 from tests.registry.model.book import DAY_MS
@@ -201,6 +203,37 @@ def draw_risk_assets(scene: Scene, dice: Dice) -> Any:
     )
 
 
+def draw_validators(scene: Scene, dice: Dice) -> Any:
+    """One node more, fewer, stronger, or with another key."""
+    nodes = {node.node_id: node for node in scene.book.nodes}
+    admitted = []
+    name = dice.one([*nodes, "newcomer", "newcomer-2"])
+    match dice.below(5):
+        case 0 if name in nodes and len(nodes) > 2:
+            del nodes[name]
+        case 1 | 2 if name in nodes:
+            nodes[name] = replace(nodes[name], power=dice.one((0, 1, 2, 9)))
+        case _:
+            node, possession = drawn_node(scene, dice, name)
+            nodes[name] = node
+            if not dice.rarely(10):
+                admitted.append(NodeAdmission(name, possession))
+    if dice.rarely(30):
+        admitted.append(NodeAdmission("nobody", bytes(64)))
+    ordered = tuple(sorted(nodes.values(), key=lambda node: node.node_id))
+    admitted.sort(key=lambda each: each.node_id)
+    return ChangeValidators(ordered, tuple(admitted), dice.rarely(5))
+
+
+def drawn_node(scene: Scene, dice: Dice, name: str) -> tuple[NetworkNode, bytes]:
+    key = key_of(scene.fresh(f"node {name}") if not dice.rarely(10) else dice.one(EVERYONE))
+    member = dice.one((ASSOCIATION, *FACTORS)) if not dice.rarely(20) else STRANGER
+    certificate = f"certificate {scene.serial[0] if not dice.rarely(10) else 0}".encode()
+    node = NetworkNode(name, member, key.public_key, dice.one((0, 1)), certificate)
+    signer = key if not dice.rarely(15) else key_of(STRANGER)
+    return node, signer.sign(node_possession_message(scene.book.chain_id, node))
+
+
 DRAWS: tuple[tuple[int, Draw], ...] = (
     (3, draw_enrolment),
     (6, draw_member_change),
@@ -211,4 +244,5 @@ DRAWS: tuple[tuple[int, Draw], ...] = (
     (3, draw_released_fingerprint),
     (4, draw_relationship),
     (4, draw_risk_assets),
+    (3, draw_validators),
 )

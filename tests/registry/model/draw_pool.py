@@ -20,6 +20,8 @@ from tests.registry.model.scene import EXPORTERS, NOWHERE, Dice, Draw, NothingFi
 
 
 def draw_pool(scene: Scene, dice: Dice) -> Any:
+    if len(scene.book.pools) > 2 and not dice.rarely(10):
+        raise NothingFits
     exporter = dice.one(EXPORTERS)
     terms = PoolTerms(
         currency=dice.one(("USD", "USD", "USD", "JPY")) if not dice.rarely(40) else "GBP",
@@ -61,7 +63,7 @@ def drawn_additions(scene: Scene, dice: Dice, pool: Pool) -> tuple[tuple[Additio
 
 def drawn_removals(scene: Scene, dice: Dice, name: bytes) -> tuple[bytes, ...]:
     members = members_of(scene, name)
-    if not members and not dice.rarely(10):
+    if not members and not dice.rarely(40):
         raise NothingFits
     removed = {dice.one(members).name for _ in range(dice.one((1, 1, 2)))} if members else {NOWHERE}
     if dice.rarely(12) and scene.book.debts:
@@ -96,11 +98,14 @@ def draw_substitution(scene: Scene, dice: Dice) -> Any:
 def draw_advance(scene: Scene, dice: Dice) -> Any:
     name, pool = a_pool(scene, dice)
     left = carries(pool, worth_of(scene.book, name, scene.now_ms // DAY_MS)) - pool.drawn
+    if left <= 0 and not dice.rarely(10):
+        raise NothingFits
     return DrawPool(name, *parties(scene, dice, pool), dice.near((max(0, left), 1), max(1, left // 2)))
 
 
 def draw_repayment(scene: Scene, dice: Dice) -> Any:
-    name, pool = a_pool(scene, dice)
+    drawn = [item for item in scene.book.pools.items() if item[1].drawn]
+    name, pool = dice.one(drawn) if drawn else a_pool(scene, dice)
     if not pool.drawn and not dice.rarely(10):
         raise NothingFits
     factor = pool.factor if not dice.rarely(15) else scene.taker(dice)

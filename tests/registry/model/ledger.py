@@ -20,6 +20,7 @@ from tests.registry.model import (
     restraint,
     reversal,
     security,
+    validators,
 )
 from tests.registry.model.book import Book, Here, Judge, Refused
 from tests.registry.model.door import Signature, open_door
@@ -36,6 +37,7 @@ RULES: dict[type, Judge] = {
     **restraint.RULES,
     **reversal.RULES,
     **governance.RULES,
+    **validators.RULES,
 }
 
 
