@@ -54,8 +54,9 @@ class Checked:
     def refusal(self) -> str | None:
         """Why it would be refused now, as far as the signer can know."""
         for index, each in enumerate(self.forecast.forecasts):
-            # Of all or nothing, the others are merely not applied: the one that fails says why.
-            if each.code not in (Code.OK, Code.NOT_APPLIED):
+            # Of all or nothing, the others are merely not applied: the one that fails says why. That a signature is missing, of a
+            # certain key perhaps, is no wonder: none were sent.
+            if each.code not in (Code.OK, Code.NOT_APPLIED, Code.MISSING_SIGNATURE):
                 return f"a node says that it would be refused now: operation {index}: {each.code}"
         return self.overdrawn[0] if self.overdrawn else None
 

@@ -63,7 +63,7 @@ class StatusWord(Enum):
 
 
 async def _decide(session: Session, operation: Operation, *also: str) -> None:
-    """Have the association sign, and the parties besides it, and commit."""
+    """Have the association sign, and the parties besides it, and commit. A draft may be begun by any of them."""
     wallets = [session.wallet(ASSOCIATION)]
     wallets += [session.wallet(name) for name in also if session.wallet(name) is not wallets[0]]
     await session.perform(Draft((operation,), tuple(wallets)))
@@ -73,7 +73,7 @@ async def _decide(session: Session, operation: Operation, *also: str) -> None:
     "change-member",
     epilog="Example: pledgebook govern change-member factor-2 --network ./net --status suspended",
 )
-@opt.submits("govern", acting=ASSOCIATION)
+@opt.submits("govern", usually=ASSOCIATION)
 def change_member(
     options: opt.Options,
     member: MemberArgument,
@@ -191,7 +191,7 @@ def _show_member(member: Member, *, as_json: bool) -> None:
     "rotate-key",
     epilog="Example: pledgebook govern rotate-key factor-2 ./new.pem --network ./net --height 5000",
 )
-@opt.submits("govern", acting=ASSOCIATION)
+@opt.submits("govern", usually=ASSOCIATION)
 def rotate_key(
     options: opt.Options,
     member: MemberArgument,

@@ -441,6 +441,23 @@ def test_a_pool_is_agreed_and_told_in_its_currency(
     passed(drawn)
 
 
+def test_a_member_begins_the_change_of_its_own_key(
+    stranger: Machine, capsys: pytest.CaptureFixture[str], network_folder: Path, tmp_path: Path
+) -> None:
+    draft, key = tmp_path / "key.draft", tmp_path / "next.pem"
+    begun = stranger(
+        "govern", "rotate-key", "factor-2", str(key), "--height", "100000", "--draft", str(draft)
+    )
+    assert begun.code == 0, begun
+    association = Machine(
+        "association", Shell(capsys, folder_of(network_folder, "association", tmp_path / "seat"))
+    )
+    assert association("draft", "sign", str(draft)).code == 0
+    assert code_of(association("draft", "submit", str(draft))) == "OK"
+    keys = stranger.shell("govern", "member", "factor-2", "--network", str(stranger.shell.folder), "--json")
+    assert read_key(key).public_key.hex() in [each["public_key"] for each in keys.document["keys"]]
+
+
 PORTFOLIO = 18
 
 
