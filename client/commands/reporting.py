@@ -7,7 +7,6 @@ that it did so rightly. Both give the same bytes, which their SHA-256 names: so 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -209,7 +208,7 @@ def _write(document: bytes, form: Format, out: Path | None) -> None:
     digest = digest_of(document)
     content = _in_form(document, fields, digest, form)
     if out is None:
-        sys.stdout.write(content.decode())
+        typer.echo(content, nl=False)
     else:
         try:
             out.write_bytes(content)

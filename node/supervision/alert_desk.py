@@ -40,13 +40,14 @@ class AlertDesk:
         """Have alerts raised from now on."""
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._run(), name="alerts")
+            self._worker.add_done_callback(self._ended)
 
     async def above(self, height: int) -> int:
         """The last height whose alerts are there, once it is above `height`. Raises CallRefused when the worker has ended."""
         while self._height <= height:
             worker = self._worker
             if worker is None or worker.done():
-                raise _ended()
+                raise _has_ended()
             await self._risen.wait()
         return self._height
 
@@ -54,20 +55,20 @@ class AlertDesk:
         """As `AlertTables.read`, `last` being there. On another thread than the loop's. Raises CallRefused, TablesDamaged."""
         tables = self._tables
         if tables is None:
-            raise _ended()
+            raise _has_ended()
         return tables.read(first, last)
 
     async def close(self) -> None:
         """End the worker."""
         if self._worker is not None:
             self._worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._worker
+            await asyncio.wait({self._worker})
         self._close_tables()
 
     async def _run(self) -> None:
         # The next worker may find what is there damaged, and make it anew.
         self._close_tables()
+        self._height = 0
         worker = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.PIPE,
@@ -90,8 +91,13 @@ class AlertDesk:
             with suppress(ProcessLookupError):
                 worker.kill()
             await worker.wait()
-            # Who waits finds that the worker has ended: nothing is awaited between this and its end.
-            self._rise(self._height)
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        # What could not be started, or wrote what no worker writes, is no reason to end the node: nobody else would ask.
+        failure = None if worker.cancelled() else worker.exception()
+        if failure is not None:
+            self._logger.error("alerts_failed", height=self._height, reason=repr(failure))
+        self._rise(self._height)
 
     def _rise(self, height: int) -> None:
         # Everybody who waits holds this very event; the next ones wait for a new one.
@@ -105,7 +111,7 @@ class AlertDesk:
             self._tables = None
 
 
-def _ended() -> CallRefused:
+def _has_ended() -> CallRefused:
     return CallRefused(
         CallCode.STOPPING,
         "the process that raises alerts has ended; this node's log says why",

@@ -80,6 +80,8 @@ class AlertTables:
         try:
             found = cls._open(folder, read_only=False)
             if found._is_of(genesis):
+                # Pages that a reader saw who was killed would stay on disk for ever.
+                found._environment.reader_check()
                 return found
         except lmdb.Error:
             pass  # damaged: what is derived is made again
@@ -183,6 +185,11 @@ class AlertWriter:
     def __init__(self, transaction: lmdb.Transaction, tables: Mapping[str, lmdb._Database]) -> None:
         self._transaction = transaction
         self._tables = tables
+
+    def height(self) -> int:
+        """The last block that was followed, as of this transaction."""
+        found = self._get("meta", b"height")
+        return 0 if found is None else int(_HEIGHT.unpack(found)[0])
 
     def begin(self, genesis: Genesis) -> None:
         """Write the state of height 0."""

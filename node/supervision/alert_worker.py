@@ -63,6 +63,9 @@ def follow(store: Store, tables: AlertTables, genesis: Genesis) -> int:
     blocks = read_blocks(store, height + 1, last)
     deadline = time.monotonic() + TRANSACTION_S
     with tables.writing() as writer:
+        if writer.height() != height:
+            # A worker of the node's last run is still ending, and has followed these blocks itself.
+            return height
         follower, watch = Follower(genesis, writer, height), AlertWatch(writer)
         for block in blocks:
             observed = follower.follow(block)

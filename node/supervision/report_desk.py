@@ -35,7 +35,7 @@ Command = Callable[[ReportRequest], tuple[str, ...]]
 
 
 class ReportFailed(Exception):
-    """The worker ended without a report; its last words are in the log."""
+    """The worker ended without a report, and with these last words; for the log, not for the caller."""
 
 
 class _Job:
@@ -105,8 +105,15 @@ class ReportDesk:
             )
         job = self._jobs[request] = _Job()
         job.task = asyncio.create_task(self._make(request, job), name=f"report {request.height}")
-        job.task.add_done_callback(lambda _: self._forget(request, job))
+        job.task.add_done_callback(lambda task: self._ended(request, job, task))
         return job
+
+    def _ended(self, request: ReportRequest, job: _Job, task: asyncio.Task[bytes]) -> None:
+        self._forget(request, job)
+        # Asked for here, in case nobody waits any more: a failure that nobody has seen would end the node.
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            self._logger.error("report_failed", height=request.height, reason=str(failure))
 
     def _forget(self, request: ReportRequest, job: _Job) -> None:
         # Another job may stand there by now: of a caller who came after the last one of this had left.
@@ -136,8 +143,7 @@ class ReportDesk:
             if document is not None:
                 return document
             said = await worker.stderr.read(ERROR_CHARS_MAX)
-            self._logger.error("report_failed", height=request.height, reason=said.decode(errors="replace"))
-            raise ReportFailed("the worker ended without a report")
+            raise ReportFailed(f"the worker ended without a report: {said.decode(errors='replace')}")
         finally:
             with suppress(ProcessLookupError):
                 worker.kill()

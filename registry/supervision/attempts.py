@@ -99,11 +99,11 @@ def _flagged(
 
 
 def _suspicions(block: ObservedBlock, state: WorkingState, step: Step) -> Iterator[Alert]:
-    """A registration that looks like an earlier one: both are listed under the same key."""
-    if not isinstance(step.operation, _BIRTHS):
-        return
+    """A receivable that looks like an earlier one, at its registration or once corrected: both are listed under one key."""
     for change in step.changes:
-        if change.namespace is Namespace.SIMILAR and change.after and len(change.after) > 1:
+        if change.namespace is not Namespace.SIMILAR or change.after is None:
+            continue
+        if len(change.after) > max(1, len(change.before or ())):
             *_, earlier, own = change.after
             record, other = state.receivable(own), state.receivable(earlier)
             assert record is not None, "what is listed as similar is registered"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from node.ports import BlockRecord
 from node.store import Store
 from node.supervision.alert_tables import AlertTables
+from node.supervision.alert_worker import follow
 from node.supervision.commands import Paths
 from registry.block import Block, decode_block
 from registry.errors import Reference
@@ -183,6 +185,35 @@ async def test_the_worker_follows_a_store_and_ends_with_its_standard_input(tmp_p
     assert up_to == last
     expected = {height: tuple(block) for height, block in enumerate(alerts_of(consortium), 1) if block}
     assert {each.height: tuple(alert for alert, _ in each.alerts) for each in told} == expected
+
+
+def test_two_workers_of_one_folder_do_not_follow_a_block_twice(tmp_path: Path) -> None:
+    """One of the node's last run may still be ending when the next one starts."""
+    consortium = chain_of([(0, []), (95, [])])
+    store = Store.open(tmp_path / "store", consortium.genesis.chain_id)
+    store.commit_genesis(genesis_state(consortium.genesis).delta)
+    for committed in consortium.blocks:
+        store.commit(record_of(committed))
+    tables = AlertTables.open(tmp_path / "alerts", consortium.genesis)
+
+    class Late:
+        """The other worker, which has looked at the height before the first one wrote."""
+
+        def __init__(self) -> None:
+            self.writing = tables.writing
+
+        def height(self) -> int:
+            return 0
+
+    last = consortium.tip.height
+    assert follow(store, tables, consortium.genesis) == last
+    late: Any = Late()
+    assert follow(store, late, consortium.genesis) == 0
+    told, _ = tables.read(1, last)
+    assert len(told) == len([block for block in alerts_of(consortium) if block])
+    assert tables.height() == last
+    tables.close()
+    store.close()
 
 
 def record_of(committed: Committed) -> BlockRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from contextlib import aclosing
@@ -14,9 +15,11 @@ from structlog.typing import FilteringBoundLogger
 
 from node.status import CallCode, CallRefused
 from node.supervision.alert_desk import AlertDesk
+from node.supervision.alert_tables import AlertTables
 from node.supervision.report_desk import REPORTS_MAX, ReportDesk, ReportFailed
 from node.telemetry import node_logger
 from registry.supervision.fold import ReportRequest
+from tests.registry.consortium import found
 
 GOOD = """
 import sys
@@ -164,3 +167,40 @@ async def test_the_alert_worker_ends_with_the_desk(logger: FilteringBoundLogger,
     await until(lambda: is_running(pid_file))
     await desk.close()
     assert not is_running(pid_file)
+
+
+async def test_a_failure_that_nobody_waits_for_does_not_end_the_node(
+    logger: FilteringBoundLogger, tmp_path: Path
+) -> None:
+    unseen: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unseen.append(context))
+    missing = (str(tmp_path / "no such program"),)
+    with capture_logs() as logs:
+        reports = ReportDesk(lambda _request: missing, logger)
+        with pytest.raises(FileNotFoundError):
+            await told(reports)
+        alerts = AlertDesk(missing, tmp_path / "alerts", logger)
+        alerts.watch()
+        with pytest.raises(CallRefused):
+            await alerts.above(0)
+        with pytest.raises(CallRefused):
+            alerts.read(1, 1)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert unseen == []
+    assert [line["event"] for line in logs] == ["report_failed", "alerts_failed"]
+    await alerts.close()
+
+
+async def test_a_worker_that_writes_what_no_worker_writes_is_a_failure(
+    logger: FilteringBoundLogger, tmp_path: Path
+) -> None:
+    with capture_logs() as logs:
+        script = 'print("height", flush=True)'
+        AlertTables.open(tmp_path / "alerts", found().genesis).close()
+        alerts = AlertDesk((sys.executable, "-c", script), tmp_path / "alerts", logger)
+        alerts.watch()
+        with pytest.raises(CallRefused):
+            await alerts.above(0)
+    assert [line["event"] for line in logs] == ["alerts_failed"]
+    await alerts.close()

@@ -42,7 +42,7 @@ from tests.registry.consortium import (
     resolution,
     settlement,
 )
-from tests.registry.existence_examples import attestation, noticed, red_letter
+from tests.registry.existence_examples import attestation, correction, noticed, red_letter
 from tests.registry.pool_examples import OF_ONE_DEBTOR, adding, drawing, pooled
 from tests.registry.supervision.supervised_chain import alerts_of, of_kind, report_of
 
@@ -102,6 +102,18 @@ def test_a_look_alike_is_a_suspicion_at_registration_and_at_each_refused_disposa
     born, refused = of_kind(consortium, AlertKind.SUSPICION)
     assert (born.height, born.subject, born.reference) == (2, second, consortium.record(first).place)
     assert (refused.height, refused.detail) == (3, "SUSPICION_NOT_ACKNOWLEDGED")
+
+
+def test_a_correction_that_makes_it_look_like_another_is_a_suspicion(consortium: Consortium) -> None:
+    first = consortium.result(registration("INV-1", similar=None)).subject
+    second = consortium.result(registration("INV-2")).subject
+    prints = replace(
+        consortium.record(second).fingerprints, similar=consortium.record(first).fingerprints.similar
+    )
+    corrected = correction(consortium, second, fingerprints=prints)
+    assert consortium.code(corrected) is Code.OK
+    (alert,) = of_kind(consortium, AlertKind.SUSPICION)
+    assert (alert.height, alert.subject, alert.reference) == (3, second, consortium.record(first).place)
 
 
 def test_related_parties_are_told_whether_refused_or_flagged() -> None:
