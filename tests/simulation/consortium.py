@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Final
 
-from consensus.validators import NodeId
+from consensus.validators import NodeId, Validator, ValidatorSet
 from node.node_history import validators_of
 from registry.entry import Entry, decode_entry, verify_signatures
 from registry.genesis import Genesis, encode_genesis, parse_genesis
+from registry.nodes import NetworkNode
+from registry.signing import SigningKey
 from tests.node.chain_builders import NODE_IDS, key_of, make_genesis, registration
+from tests.node.validator_decisions import decision
 from tests.simulation.byzantine import Liar
 from tests.simulation.network import Network, Packet
 from tests.simulation.oracles import Oracles, OracleViolation
@@ -32,7 +35,14 @@ EQUAL_POWERS: Final = (1, 1, 1, 1)
 FIRST_ENTRY_MS: Final = 150
 """All nodes are up and connected by then."""
 CLIENT_RETRY_MS: Final = 3_000
+DECISION_RETRY_MS: Final = 400
 MEMORY_EVERY_EVENTS: Final = 200
+
+
+Change = Callable[
+    [tuple[NetworkNode, ...]], tuple[tuple[NetworkNode, ...], tuple[tuple[str, SigningKey], ...]]
+]
+"""From the present nodes to the next ones, with the keys of those that are to be admitted."""
 
 
 class NotRecovered(AssertionError):
@@ -62,6 +72,7 @@ class Consortium:
         seed: int,
         *,
         faulty: tuple[str, ...] = (),
+        newcomers: tuple[str, ...] = (),
         powers: tuple[int, ...] = EQUAL_POWERS,
         network_delay_ms: int = NETWORK_DELAY_MS,
         build: Build | None = None,
@@ -78,7 +89,10 @@ class Consortium:
         """What a scenario remembers for its judge."""
         self._waiting: dict[bytes, bytes] = {}
         """Entries that clients have handed in and not yet seen committed."""
-        for node_id in NODE_IDS:
+        self._decisions = 0
+        self._decisions_left = 0
+        self._undecided: set[bytes] = set()
+        for node_id in (*NODE_IDS, *newcomers):
             # The faulty run sound code: what is wrong with them is what they say.
             own_build = Build() if build is None or node_id in faulty else build
             self.nodes[node_id] = SimulatedNode(
@@ -137,6 +151,31 @@ class Consortium:
             self._waiting[entry_id] = raw
             at_ms = FIRST_ENTRY_MS + number * (until_ms - FIRST_ENTRY_MS) // count
             self.at(at_ms, partial(self._hand_in, entry_id))
+
+    def decide(self, at_ms: int, change: Change) -> None:
+        """Have the association decide another set of nodes, from that time on as soon as the decision before it is in force."""
+        self._decisions_left += 1
+        self.at(at_ms, lambda: self._decide(change))
+
+    def _decide(self, change: Change) -> None:
+        self._forget_committed()
+        up = [node for node in self.nodes.values() if node.up]
+        furthest = max(up, key=lambda node: node.height) if up else None
+        executor = None if furthest is None else furthest.executor
+        if furthest is None or executor is None or self._undecided & self._waiting.keys():
+            self.world.after(DECISION_RETRY_MS, lambda: self._decide(change))
+            return
+        if executor.nodes.newest().from_height > furthest.height + 1:
+            self.world.after(DECISION_RETRY_MS, lambda: self._decide(change))
+            return
+        nodes, admitted = change(executor.nodes.newest().nodes)
+        self._decisions += 1
+        self._decisions_left -= 1
+        entry = decision(self.genesis.chain_id, self._decisions, nodes, *admitted, forced=True)
+        self._undecided = {entry.entry_id}
+        self._waiting[entry.entry_id] = entry.raw
+        self.oracles.decides(entry.entry_id, _voting(nodes))
+        self._hand_in(entry.entry_id)
 
     def heal(self) -> None:
         """End all faults but those of the Byzantine nodes."""
@@ -200,11 +239,15 @@ class Consortium:
                     node.report_memory()
 
     def _is_whole(self) -> bool:
-        for entry_id in [e for e in self._waiting if e in self.oracles.committed_entries]:
-            del self._waiting[entry_id]
+        self._forget_committed()
         heights = {node.height for node in self.honest}
         more = self.height_at_healing + 2
-        return not self._waiting and len(heights) == 1 and heights.pop() >= more
+        done = not self._waiting and not self._decisions_left
+        return done and len(heights) == 1 and heights.pop() >= more
+
+    def _forget_committed(self) -> None:
+        for entry_id in [e for e in self._waiting if e in self.oracles.committed_entries]:
+            del self._waiting[entry_id]
 
     def _judge_speed(self, rounds_before: dict[NodeId, tuple[int, int]]) -> None:
         """The heights decided after the healing took few rounds."""
@@ -237,6 +280,16 @@ def replay_chain(consortium: Consortium) -> None:
             own = [snapshot.block_hash(height) for height in range(1, snapshot.height + 1)]
         if own != chain[: len(own)]:
             raise OracleViolation("agreement", f"{node.node_id}'s stored chain differs")
+
+
+def _voting(nodes: tuple[NetworkNode, ...]) -> ValidatorSet:
+    return ValidatorSet(
+        tuple(
+            Validator(NodeId(node.node_id), node.consensus_key, node.power)
+            for node in nodes
+            if node.power > 0
+        )
+    )
 
 
 @cache

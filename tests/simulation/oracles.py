@@ -2,7 +2,9 @@
 
 agreement       no two honest nodes have different blocks at one height
 chain           heights follow each other, each header names its parent, and the history never gets shorter
-certificate     each committed block has a certificate of a quorum of the genesis validators
+certificate     each committed block has a certificate of a quorum of the validators of its height: those of the genesis
+                document, until two blocks after a decision was committed and applied
+stranger        no honest node signs where it is no validator, or with a key that is not the recorded one
 double sign     no honest key signs two things for one height, round and type: read from what was sent, across restarts
 lock            no honest node prevotes against its precommit without a polka of that round or a later one
 evidence        only the faulty are accused
@@ -22,6 +24,8 @@ from consensus.messages import BlockHash, Proposal, UnsignedProposal, UnsignedVo
 from consensus.validators import ValidatorSet
 from node.ports import Committed, Message
 from registry.block import decode_header
+from registry.errors import BadSignature
+from registry.receipt import Outcome, decode_receipt
 from registry.signing import verify
 
 Place = tuple[str, int, int, str]
@@ -52,8 +56,10 @@ class Oracles:
         """The round in which each height was decided, as its first committer says."""
         self.evidence: dict[bytes, str] = {}
         self.committed_entries: dict[bytes, int] = {}
+        self.sets: dict[int, ValidatorSet] = {1: validators}
+        """Who votes from which height on, by the decisions that were committed."""
+        self._decisions: dict[bytes, ValidatorSet] = {}
         self._chain_id = chain_id
-        self._validators = validators
         self._chain: dict[int, bytes] = {}
         self._chains: dict[str, list[bytes]] = {}
         self._signed: dict[Place, UnsignedVote | UnsignedProposal] = {}
@@ -63,6 +69,18 @@ class Oracles:
     def height(self) -> int:
         """The highest height that any honest node has committed."""
         return len(self._chain)
+
+    def decides(self, entry_id: bytes, validators: ValidatorSet) -> None:
+        """An entry that is handed in will, if it is applied, make these the validators two blocks after its own."""
+        self._decisions[entry_id] = validators
+
+    def validators_at(self, height: int) -> ValidatorSet:
+        """Who votes at a height."""
+        return self.sets[max(from_height for from_height in self.sets if from_height <= height)]
+
+    def voted_at(self, validator: str) -> list[int]:
+        """The heights at which this honest validator has signed something."""
+        return sorted({height for name, height, _, _ in self._signed if name == validator})
 
     def sent(self, message: Message) -> None:
         """Somebody has let a message out."""
@@ -143,6 +161,19 @@ class Oracles:
         said = self._signed.setdefault(place, message.unsigned)
         if said != message.unsigned:
             raise OracleViolation("double sign", f"{place}: first {said}, now {message.unsigned}")
+        if len(self.sets) > 1:
+            self._judge_voter(message)
+
+    def _judge_voter(self, message: Vote | Proposal) -> None:
+        recorded = self.validators_at(message.height).get(message.validator)
+        if recorded is None:
+            raise OracleViolation("stranger", f"{message.validator} signs at height {message.height}")
+        try:
+            verify(recorded.public_key, message.sign_bytes(self._chain_id), message.signature)
+        except BadSignature as error:
+            raise OracleViolation(
+                "stranger", f"{message.validator} signs at height {message.height} with another key"
+            ) from error
 
     def _judge_lock(self, vote: Vote) -> None:
         sent = self._sent.setdefault(vote.height, _SentVotes())
@@ -159,13 +190,9 @@ class Oracles:
             return
         lock_round = max(locks)
         polka = sent.prevotes.get((vote.valid_round, block_hash), {})
-        power = sum(
-            self._validators.power(v.node_id) for v in self._validators.validators if v.node_id in polka
-        )
-        if (
-            not lock_round <= vote.valid_round < vote.round
-            or not 3 * power > 2 * self._validators.total_power
-        ):
+        validators = self.validators_at(vote.height)
+        power = sum(v.power for v in validators.validators if v.node_id in polka)
+        if not lock_round <= vote.valid_round < vote.round or not 3 * power > 2 * validators.total_power:
             raise OracleViolation(
                 "lock",
                 f"{vote.validator} precommitted in round {lock_round} of height {vote.height} and prevotes another "
@@ -176,13 +203,16 @@ class Oracles:
         place = (certificate.height, certificate.block_hash)
         if place != (block.height, block.block_hash):
             raise OracleViolation("certificate", f"{node}'s block {block.height} has one of {place}")
-        power = sum(self._validators.validators[index].power for index in certificate.signer_indexes)
-        if not 3 * power > 2 * self._validators.total_power:
+        validators = self.validators_at(block.height)
+        power = sum(validators.validators[index].power for index in certificate.signer_indexes)
+        if not 3 * power > 2 * validators.total_power:
             raise OracleViolation("certificate", f"{node}'s block {block.height} was signed by {power} only")
-        verify_certificate(certificate, self._validators, self._chain_id, verify)
+        verify_certificate(certificate, validators, self._chain_id, verify)
 
     def _judge_entries(self, block: Committed) -> None:
-        for entry_id in block.entry_ids:
+        for entry_id, receipt in zip(block.entry_ids, block.receipts, strict=True):
+            if entry_id in self._decisions and decode_receipt(receipt).outcome is Outcome.APPLIED:
+                self.sets[block.height + 2] = self._decisions[entry_id]
             if entry_id in self.committed_entries:
                 raise OracleViolation(
                     "exactly once",

@@ -102,11 +102,27 @@ class _ExecutorWithEqualQuorum(Executor):
         return _EqualIsQuorum(super().validators(height).validators)
 
 
+class _ExecutorAheadOfTheSet(Executor):
+    """Lets a decision count one block too early."""
+
+    def validators(self, height: int) -> ValidatorSet:
+        return super().validators(height + 1)
+
+
+class _EngineThatForgetsRotation(Engine):
+    """Signs for its name, whatever key the ledger records."""
+
+    def _is_validator(self, height: int) -> bool:
+        return self._application.validators(height).get(self._settings.node_id) is not None
+
+
 NO_LOCK_TEST: Final = Build(engine=_EngineWithoutLockTest)
 UNLOCK_ON_NIL: Final = Build(engine=_EngineThatUnlocksOnNil)
 UNLOCK_AT_OLD_POLKA: Final = Build(engine=_EngineThatUnlocksAtEqualRound)
 QUORUM_OF_2F: Final = Build(executor=_ExecutorWithSmallQuorum)
 QUORUM_OF_TWO_THIRDS: Final = Build(executor=_ExecutorWithEqualQuorum)
+SET_TOO_EARLY: Final = Build(executor=_ExecutorAheadOfTheSet)
+OLD_KEY_SIGNS: Final = Build(engine=_EngineThatForgetsRotation)
 NO_SYNC: Final = Build(sync_works=False)
 
 

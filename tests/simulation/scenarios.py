@@ -8,17 +8,26 @@ then heals and must recover; `judge` asks for what the table expects beyond that
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from consensus.inputs import NeedFromPeer
 from consensus.messages import Proposal, ValueMessage, Vote, VoteType
+from consensus.validators import NodeId, ValidatorSet
 from node.node_history import validators_of
+from registry.block import decode_header
+from registry.nodes import NetworkNode, Voter, validators_hash
+from registry.signing import SigningKey
+from tests.node.chain_builders import key_of
+from tests.node.validator_decisions import new_node, weighed, with_node
 from tests.simulation import byzantine
-from tests.simulation.consortium import EQUAL_POWERS, Consortium, Outcome, replay_chain
+from tests.simulation.consortium import EQUAL_POWERS, Change, Consortium, Outcome, replay_chain
 from tests.simulation.network import LinkFaults, Packet
 from tests.simulation.simulated_node import NETWORK_DELAY_MS, Build
 from tests.simulation.virtual_disk import PersistencePoints
+
+Nodes = tuple[NetworkNode, ...]
+Admitted = tuple[tuple[str, SigningKey], ...]
 
 FAULTY = "exporter-1"
 """The Byzantine node of the scenarios with one. Its turn to propose comes at heights 1, 5, 9 ..."""
@@ -35,6 +44,8 @@ class Scenario:
     faults_ms: int = 8_000
     entries: int = 8
     faulty: tuple[str, ...] = ()
+    newcomers: tuple[str, ...] = ()
+    """Nodes that no genesis document knows."""
     powers: tuple[int, ...] = EQUAL_POWERS
     network_delay_ms: int = NETWORK_DELAY_MS
     """What the nodes expect, and derive their timeouts from."""
@@ -47,6 +58,7 @@ def play(
     consortium = Consortium(
         seed,
         faulty=scenario.faulty,
+        newcomers=scenario.newcomers,
         powers=scenario.powers,
         network_delay_ms=scenario.network_delay_ms,
         build=build,
@@ -349,6 +361,115 @@ def dies_while_it_catches_up(consortium: Consortium) -> None:
     consortium.at(6_499, partial(_die_soon, node.points, 1 + consortium.world.seed % 12))
 
 
+# --- 25, 26: changes of validators -----------------------------------------------------------------------------------
+
+NEWCOMER = "newcomer"
+NEXT_KEY = key_of("the next key")
+
+
+def _added(nodes: Nodes) -> tuple[Nodes, Admitted]:
+    return with_node(nodes, new_node(NEWCOMER)), ((NEWCOMER, key_of(NEWCOMER)),)
+
+
+def _weighed(name: str, power: int) -> Change:
+    return lambda nodes: (weighed(nodes, name, power), ())
+
+
+def _rekeyed(name: str) -> Change:
+    def change(nodes: Nodes) -> tuple[Nodes, Admitted]:
+        present = next(node for node in nodes if node.node_id == name)
+        # The nodes of the simulated genesis share a certificate, which a changed node may not.
+        rotated = replace(
+            present, consensus_key=NEXT_KEY.public_key, tls_certificate_der=b"certificate of " + name.encode()
+        )
+        return with_node(nodes, rotated), ((name, NEXT_KEY),)
+
+    return change
+
+
+def validators_change_under_partitions(consortium: Consortium) -> None:
+    """One is added, one weighed anew, one loses its vote, while the network falls apart in ever other ways."""
+    random = consortium.world.random
+    consortium.network.faults = LinkFaults(1, random.choice((30, 120)), loss=random.choice((0.0, 0.05)))
+    one, other = random.sample(sorted(set(consortium.names) - {NEWCOMER}), 2)
+    changes: list[Change] = [_added, _weighed(one, 3), _weighed(other, 0)]
+    random.shuffle(changes)
+    for number, change in enumerate(changes):
+        consortium.decide(600 + 5_000 * number + random.randint(0, 1_500), change)
+    names = list(consortium.names)
+    for number in range(3):
+        random.shuffle(names)
+        few, many = tuple(names[:2]), tuple(names[2:])
+        at_ms = 500 + 5_000 * number + random.randint(0, 2_500)
+        consortium.at(at_ms, partial(consortium.network.partition, few, many))
+        consortium.at(at_ms + random.randint(300, 2_500), consortium.network.cut.clear)
+
+
+def validators_change_while_all_crash(consortium: Consortium) -> None:
+    validators_change_under_partitions(consortium)
+    random = consortium.world.random
+    for node in consortium.nodes.values():
+        node.restart_after_ms = random.choice((1, 100, 700))
+        for _ in range(4):
+            doom = partial(_die_soon, node.points, random.randint(1, 12))
+            consortium.at(random.randint(0, 14_000), doom)
+
+
+def each_set_holds_from_its_height(consortium: Consortium, outcome: Outcome) -> None:
+    """Every header, and every honest node's own account, is that of the decisions and of two blocks later."""
+    sets = consortium.oracles.sets
+    assert len(sets) == 4, f"not all was decided: {sorted(sets)}"
+    for node in consortium.honest:
+        assert node.executor is not None
+        for height in range(1, node.height + 2):
+            assert node.executor.validators(height) == consortium.oracles.validators_at(height), height
+    with consortium.honest[0].store.read() as snapshot:
+        for height in range(1, snapshot.height + 1):
+            header = decode_header(snapshot.header(height) or b"")
+            expected = [_hash_of(consortium.oracles.validators_at(at)) for at in (height, height + 1)]
+            assert [header.validators_hash, header.next_validators_hash] == expected, height
+    first_vote = min(consortium.oracles.voted_at(NEWCOMER), default=None)
+    if first_vote is not None:
+        added = min(at for at, voting in sets.items() if voting.get(NodeId(NEWCOMER)) is not None)
+        assert first_vote >= added
+
+
+def _hash_of(validators: ValidatorSet) -> bytes:
+    return validators_hash(
+        tuple(Voter(each.node_id, each.public_key, each.power) for each in validators.validators)
+    )
+
+
+ROTATED = "factor-1"
+
+
+def key_rotates_while_its_node_is_away(consortium: Consortium) -> None:
+    """It comes back with the old key, which is worth nothing any more, and then with the new one."""
+    node = consortium.nodes[ROTATED]
+    random = consortium.world.random
+    consortium.network.faults = LinkFaults(1, random.choice((30, 120)))
+    consortium.at(random.randint(100, 900), lambda: consortium.crash(ROTATED))
+    consortium.decide(1_000 + random.randint(0, 500), _rekeyed(ROTATED))
+    consortium.at(random.randint(1_600, 4_000), lambda: consortium.restart(ROTATED))
+
+    def take_the_new_key() -> None:
+        consortium.crash(ROTATED)
+        node.key = NEXT_KEY
+        consortium.restart(ROTATED)
+
+    consortium.at(random.randint(6_000, 8_000), take_the_new_key)
+
+
+def the_new_key_votes(consortium: Consortium, outcome: Outcome) -> None:
+    decides_during_the_faults(consortium, outcome)
+    assert len(consortium.oracles.sets) == 2, "the rotation was not decided"
+    rotated_at = max(consortium.oracles.sets)
+    after = [height for height in consortium.oracles.voted_at(ROTATED) if height >= rotated_at]
+    # That none of these was signed with the old key, the oracles have seen to.
+    assert after, f"{ROTATED} never voted with its new key; it is in force from {rotated_at}"
+    assert outcome.accused == ()
+
+
 # --- Everything at once ----------------------------------------------------------------------------------------------
 
 
@@ -423,6 +544,32 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("16b", "everybody crashes again and again", everybody_crashes_again_and_again, nothing_more),
     Scenario(
         "22", "dies while it catches up", dies_while_it_catches_up, decides_during_the_faults, entries=24
+    ),
+    Scenario(
+        "25a",
+        "validators change under partitions",
+        validators_change_under_partitions,
+        each_set_holds_from_its_height,
+        faults_ms=18_000,
+        entries=18,
+        newcomers=(NEWCOMER,),
+    ),
+    Scenario(
+        "25b",
+        "validators change while all crash",
+        validators_change_while_all_crash,
+        each_set_holds_from_its_height,
+        faults_ms=18_000,
+        entries=18,
+        newcomers=(NEWCOMER,),
+    ),
+    Scenario(
+        "26",
+        "a key rotates while its node is away",
+        key_rotates_while_its_node_is_away,
+        the_new_key_votes,
+        faults_ms=16_000,
+        entries=24,
     ),
     Scenario("powers", "unequal powers", all_honest, decides_during_the_faults, powers=(2, 2, 1, 1)),
     Scenario("chaos", "all faults, all honest", chaos, nothing_more),

@@ -39,6 +39,8 @@ def violated(number: str, seed: int, build: Build) -> str | None:
         (planted.QUORUM_OF_2F, "1", 1, {"certificate"}),
         (planted.QUORUM_OF_TWO_THIRDS, "powers", 5, {"certificate"}),
         (planted.NO_SYNC, "16b", 20, {"double sign"}),
+        (planted.SET_TOO_EARLY, "25a", 3, {"stranger", "certificate"}),
+        (planted.OLD_KEY_SIGNS, "26", 3, {"stranger"}),
     ],
     ids=[
         "lock test skipped",
@@ -47,6 +49,8 @@ def violated(number: str, seed: int, build: Build) -> str | None:
         "quorum of 2f",
         ">= for >",
         "no fsync",
+        "a set one block too early",
+        "the old key signs",
     ],
 )
 def test_planted_fault_is_found(build: Build, number: str, seeds: int, oracles: set[str]) -> None:
