@@ -80,7 +80,7 @@ def draw_default(scene: Scene, dice: Dice) -> Any:
 
 
 def draw_settlement(scene: Scene, dice: Dice) -> Any:
-    debt = scene.debt(dice, lambda debt: debt.is_open and (not debt.owed or dice.rarely(8)))
+    debt = scene.debt(dice, lambda debt: debt.is_open and (not debt.owed or dice.rarely(4)))
     if debt is None:
         return Settle(NOWHERE, (EXPORTER,), False)
     holders = {name for name, part in debt.parts.items() if part.amount or not debt.owed}
@@ -88,7 +88,9 @@ def draw_settlement(scene: Scene, dice: Dice) -> Any:
         holders = {scene.holder(dice, debt)}
     if dice.rarely(20):
         holders.add(scene.taker(dice))
-    return Settle(debt.name, tuple(sorted(holders or {EXPORTER})), dice.rarely(3))
+    return Settle(
+        debt.name, tuple(sorted(holders or {EXPORTER})), dice.below(3) > 0 if debt.owed else dice.rarely(3)
+    )
 
 
 def draw_account(scene: Scene, dice: Dice) -> Any:

@@ -1,0 +1,5 @@
+"""Where registry and model differ, pytest shows both sides."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.registry.model.agreement", "tests.registry.model.chain")
