@@ -26,6 +26,7 @@ from ..audit.audit import AuditRequest
 from ..audit.commands import bar
 from ..audit.findings import Exit
 from ..audit.reporting import audited_report, stated_height
+from ..directory import read_directory
 from ..errors import InputError
 from ..report_files import csv_bytes, xlsx_bytes
 from ..trust import parse_checkpoint
@@ -92,7 +93,7 @@ def report(
     if out is None and form is Format.XLSX:
         raise InputError("a workbook is no text: give --out FILE")
     if export is not None:
-        request = ReportRequest(as_of, None if factor is None else _member_id(factor), since)
+        request = ReportRequest(as_of, None if factor is None else _member_id(factor, network), since)
         _write(_from_export(request, export, genesis, head), form, out)
         return
     if network is None:
@@ -169,11 +170,14 @@ def _from_export(request: ReportRequest, export: Path, genesis: Path | None, hea
     return document
 
 
-def _member_id(text: str) -> MemberId:
+def _member_id(text: str, network: Path | None) -> MemberId:
+    """An id, or the short name of a member where a network's folder is known. Raises InputError, DirectoryError."""
+    if network is not None:
+        return member_id_of(read_directory(network), text)
     try:
         return parse_member_id(text)
     except BadIdentifier as error:
-        raise InputError(f"--factor: {error}") from error
+        raise InputError(f"--factor: {error}; a short name needs --network DIR") from error
 
 
 def _shown(batch: AlertBatch, alert: RaisedAlert, *, as_json: bool) -> str:
