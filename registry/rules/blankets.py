@@ -16,7 +16,7 @@ from ..operations.governance import Role
 from ..receivable import Disposal, Part, Phase, Receivable
 from ..state import Namespace
 from ..terms import Terms, with_terms
-from .disposal import check_listed
+from .disposal import check_listed, is_listed
 from .judgement import Judgement, Party, Rule
 from .relationships import check_concentration, check_related
 
@@ -118,6 +118,7 @@ def not_promised(judgement: Judgement, record: Receivable, assignor: str, assign
             and blanket.assignee != assignee
             and factor is not None
             and factor.status is MemberStatus.ACTIVE
+            and is_listed(judgement, blanket.assignee)
         ):
             raise RuleViolation(
                 Code.BLANKET_CONFLICT,

@@ -119,11 +119,16 @@ def check_listed(judgement: Judgement, taker: str) -> None:
 
     What it has stays its own when it is struck off the list. Source: notice No. 205 of 2019 (management by lists).
     """
-    member = judgement.state.member(taker)
-    if judgement.policy.whitelisted_factors_only and (member is None or not member.whitelisted):
+    if not is_listed(judgement, taker):
         raise RuleViolation(
             Code.NOT_WHITELISTED, f"{taker} is not on the supervisor's list of factors in good standing"
         )
+
+
+def is_listed(judgement: Judgement, taker: str) -> bool:
+    """Whether the policy lets the taker take anything, as far as the list goes."""
+    member = judgement.state.member(taker)
+    return not judgement.policy.whitelisted_factors_only or (member is not None and member.whitelisted)
 
 
 def check_policy(

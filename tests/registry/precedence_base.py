@@ -119,6 +119,7 @@ NOT_CONFIRMED: Final = Break(
 def promised(case: Case) -> None:
     blanket = Blanket(bytes(32), FACTOR_2, None, 0, LATER_MS * 100, False, False, PLACE)
     case.put(Namespace.BLANKET, EXPORTER.encode(), (blanket,))
+    case.member(FACTOR_2, whitelisted=True)
     case.edit(phase=Phase.FUTURE, future=FutureTerms(10_000, 0))
 
 

@@ -31,6 +31,7 @@ from tests.registry.consortium import (
     payment,
     release,
 )
+from tests.registry.existence_examples import contract
 
 LISTED_ONLY = replace(OPEN_POLICY, whitelisted_factors_only=True)
 
@@ -96,6 +97,16 @@ def test_nothing_attaches_to_a_factor_that_was_struck_off(strict: Consortium) ->
     strict.do(listing(FACTOR_1, whitelisted=False))
     second = strict.registered()
     assert strict.record(second).amount_of(EXPORTER) == 10_000
+
+
+def test_what_was_promised_to_a_factor_that_was_struck_off_is_free_for_another(strict: Consortium) -> None:
+    future = strict.do(contract()).results[0].subject
+    assert strict.code(listing(FACTOR_2, whitelisted=True)) is Code.OK
+    assert strict.code(blanket(strict, FACTOR_2, assignor=EXPORTER)) is Code.OK
+    sale = strict.assignment(future, 1_000, FACTOR_1, future_consented=True)
+    assert strict.code(sale) is Code.BLANKET_CONFLICT
+    strict.do(listing(FACTOR_2, whitelisted=False))
+    assert strict.code(sale) is Code.OK
 
 
 def test_what_a_factor_has_stays_its_own_when_it_is_struck_off(strict: Consortium) -> None:
