@@ -30,7 +30,7 @@ class QueryLog:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, kind: str, member: str, purpose: str, keys: Iterable[bytes]) -> None:
-        """Note one query: `status`, `record` or `preflight`, who asks, why, and for which ids or fingerprints."""
+        """Note one query: `status`, `record`, `pool`, `preflight` and so on, who asks, why, and for which ids or fingerprints."""
         shown = [key.hex()[:SHOWN_HEX_CHARS] for key in keys]
         self._queries.append((kind, member, purpose, shown))
         self._keys += len(shown)
