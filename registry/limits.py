@@ -27,7 +27,8 @@ EVIDENCE_ITEMS_MAX: Final = 16  # of misbehaving validators: what is left over c
 EVIDENCE_BYTES_MAX: Final = 8 << 10  # two messages of consensus, and to spare
 EXPIRIES_PER_BLOCK_MAX: Final = 1_000  # what is left expires in the next block
 
-FINGERPRINT_EPOCH_MAX: Final = 2**32 - 1  # four bytes in what takers sign; a key is changed less than once a day
+# Four bytes in what takers sign; a key is changed less than once a day.
+FINGERPRINT_EPOCH_MAX: Final = 2**32 - 1
 DELIVERIES_MAX: Final = 16  # transport documents behind one invoice
 EVIDENCE_COMMITMENTS_MAX: Final = 16  # invoice, contract, deliveries, customs, tax, and as many again
 ATTESTATIONS_MAX: Final = 2 * (EVIDENCE_COMMITMENTS_MAX + DELIVERIES_MAX)  # each paper once good, once void
@@ -51,7 +52,8 @@ JUDGMENTS_MAX: Final = 16  # first instance, appeal and retrial of several suits
 JUDGMENT_EFFECTS_MAX: Final = 32  # a chain of assignments through every holder
 OBJECTIONS_MAX: Final = 64  # one of each party, standing or ended
 POOL_DEBTORS_MAX: Final = 256  # debtors of one pool: each change of it may look at all of them
-POOL_CHANGE_MAX: Final = 200  # receivables that one operation adds, or removes: each counts as an operation of its own
+# Receivables that one operation adds, or removes: each counts as an operation of its own.
+POOL_CHANGE_MAX: Final = 200
 LINKS_MAX: Final = 128  # a registration and a search of each holder and lienholder
 INDIRECT_PAYMENTS_MAX: Final = 64  # open ones: a debtor that errs once a week for a year
 RULES_VERSION_MAX: Final = 2**16  # one upgrade a day for a century

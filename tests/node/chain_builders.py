@@ -46,7 +46,8 @@ def key_of(name: str) -> SigningKey:
 
 def _member(member_id: str, *roles: Role) -> Member:
     keys = (MemberKey(key_of(member_id).public_key, 0, FOREVER),)
-    return Member(member_id, roles, MemberStatus.ACTIVE, Numbering.CONTINUOUS, FINGERPRINTS.debtor(member_id), keys)
+    reference = FINGERPRINTS.debtor(member_id)
+    return Member(member_id, roles, MemberStatus.ACTIVE, Numbering.CONTINUOUS, reference, keys)
 
 
 def make_genesis(name: str = "test consortium") -> Genesis:

@@ -62,7 +62,8 @@ def enrolment(consortium: Consortium, member_id: str = STRANGER) -> EnrolMember:
     key = key_of(member_id)
     message = possession_message(consortium.genesis.chain_id, member_id, key.public_key)
     keys = (KeyEnrolment(key.public_key, key.sign(message)),)
-    return EnrolMember(member_id, (Role.EXPORTER,), Numbering.CONTINUOUS, FINGERPRINT_KEY.debtor(member_id), keys)
+    reference = FINGERPRINT_KEY.debtor(member_id)
+    return EnrolMember(member_id, (Role.EXPORTER,), Numbering.CONTINUOUS, reference, keys)
 
 
 def test_a_good_entry_passes(consortium: Consortium) -> None:
