@@ -68,11 +68,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The file, read twice: as the importer reads it, and as the plain computation does."""
+    """The file, read twice: as the importer reads it, and as the plain computation does. `day` is played on `today`."""
 
     rows: tuple[InvoiceRow, ...]
     lines: list[Line]
     day: int
+    today: datetime.date
 
 
 def main() -> int:
@@ -126,12 +127,13 @@ def _read(task: Task) -> Book:
     as_of = task.as_of or max(row.issue_date for row in rows)
     if task.out is not None:
         task.out.mkdir(parents=True, exist_ok=True)
-    return Book(_as_of(rows, as_of), lines, as_of.toordinal())
+    today = datetime.datetime.now(datetime.UTC).date()
+    return Book(_as_of(rows, as_of, today), lines, as_of.toordinal(), today)
 
 
-def _as_of(rows: Sequence[InvoiceRow], as_of: datetime.date) -> tuple[InvoiceRow, ...]:
+def _as_of(rows: Sequence[InvoiceRow], as_of: datetime.date, today: datetime.date) -> tuple[InvoiceRow, ...]:
     """What was issued by the day, with what was known of it then, as if the day were today."""
-    moved = datetime.datetime.now(datetime.UTC).date() - as_of
+    moved = today - as_of
     return tuple(
         replace(
             row,
@@ -164,6 +166,7 @@ async def _play(stage: Stage, task: Task, book: Book, folder: Path) -> int:
         head = await demo_acts.export(stage, folder / "chain.pbk")
         genesis = stage.directory.genesis_path.read_bytes()
         report = await portfolio_acts.reports(stage, folder / "chain.pbk", genesis, head)
+        _check_same_day(report, book.today)
         on_chain = await _on_chain(stage, invoices, at_first, report)
         expected = figures_of(book.lines, book.day, task.plan)
         equal = _show(stage, on_chain, expected)
@@ -266,6 +269,13 @@ async def _cure(stage: Stage, pool: bytes) -> None:
     if short:
         await portfolio_acts.repay(stage, pool, short)
         stage.say(f"The factor is repaid {show_amount(short, CURRENCY)}, and the shortfall is cured.")
+
+
+def _check_same_day(report: bytes, today: datetime.date) -> None:
+    """Raises InputError: what is past due, and for how long, is told by the chain's day."""
+    told = datetime.datetime.fromtimestamp(json.loads(report)["time_ms"] / 1_000, datetime.UTC).date()
+    if told != today:
+        raise InputError(f"midnight (UTC) has passed since {today}: run it again")
 
 
 async def _on_chain(
