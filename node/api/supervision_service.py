@@ -15,13 +15,16 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from node.api.calls import Api, answers, streams
-from node.api.visibility import reads_all
+from node.api.visibility import may_see, reads_all
+from node.ports import SnapshotPort
 from node.status import CallCode, CallRefused
-from node.supervision.alert_desk import AlertDesk, RaisedAlerts
+from node.supervision.alert_desk import AlertDesk
 from node.supervision.report_desk import ReportDesk
 from pledgebook.v1 import supervision_pb2, supervision_pb2_grpc
 from registry.identifiers import BadIdentifier, parse_member_id
 from registry.member import Member
+from registry.receivable import Receivable
+from registry.state import Namespace, decode_value, state_key
 from registry.supervision.alerts import Alert
 from registry.supervision.fold import ReportRequest
 
@@ -70,16 +73,34 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
             self._alerts.watch()
             while True:
                 there = await self._alerts.above(height - 1)
-                found, last = await asyncio.to_thread(self._alerts.read, height, there)
+                batches, last = await asyncio.to_thread(self._read, height, there, caller, sees_all)
                 told = 0
-                for raised in found:
-                    batch = _batch(raised, caller, sees_all)
-                    if batch.alerts:
-                        told = raised.height
-                        await send(context, batch)
+                for batch in batches:
+                    told = batch.height
+                    await send(context, batch)
                 if told != last:
                     await send(context, supervision_pb2.AlertBatch(height=last))
                 height = last + 1
+
+    def _read(
+        self, first: int, last: int, caller: Member, sees_all: bool
+    ) -> tuple[list[supervision_pb2.AlertBatch], int]:
+        """What the caller may see of these heights, and up to which of them it is all."""
+        found, last = self._alerts.read(first, last)
+        with self.api.store.read() as snapshot:
+            batches = [
+                supervision_pb2.AlertBatch(
+                    height=raised.height,
+                    time_ms=raised.time_ms,
+                    alerts=[
+                        _message(alert, entry_id)
+                        for alert, entry_id in raised.alerts
+                        if sees_all or _is_party(snapshot, caller, alert)
+                    ],
+                )
+                for raised in found
+            ]
+        return [batch for batch in batches if batch.alerts], last
 
     def _asked(self, caller: Member, request: supervision_pb2.ReportRequest) -> ReportRequest:
         """What is asked for, when the caller may ask it. Raises CallRefused."""
@@ -131,21 +152,16 @@ def _member_id(text: str) -> str | None:
         raise CallRefused(CallCode.BAD_REQUEST, f"member_id: {error}") from error
 
 
-def _batch(raised: RaisedAlerts, caller: Member, sees_all: bool) -> supervision_pb2.AlertBatch:
-    return supervision_pb2.AlertBatch(
-        height=raised.height,
-        time_ms=raised.time_ms,
-        alerts=[
-            _message(alert, entry_id)
-            for alert, entry_id in raised.alerts
-            if sees_all or _is_party(caller, alert)
-        ],
-    )
-
-
-def _is_party(caller: Member, alert: Alert) -> bool:
+def _is_party(snapshot: SnapshotPort, caller: Member, alert: Alert) -> bool:
+    """Whether the caller was a party when it was raised, or is one now: then the record's history is for it, too."""
     own = caller.debtor_reference
-    return caller.member_id in alert.parties or (own is not None and own == alert.debtor_reference)
+    if caller.member_id in alert.parties or (own is not None and own == alert.debtor_reference):
+        return True
+    stored = snapshot.value(state_key(Namespace.RECEIVABLE, alert.subject)) if alert.subject else None
+    if stored is None:
+        return False
+    record: Receivable = decode_value(Namespace.RECEIVABLE, stored)
+    return may_see(caller, record)
 
 
 def _message(alert: Alert, entry_id: bytes) -> supervision_pb2.Alert:

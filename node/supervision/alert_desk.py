@@ -20,8 +20,6 @@ from node.supervision.report_desk import ERROR_CHARS_MAX
 
 RESTART_AFTER_MS: Final = 5_000
 
-__all__ = ["AlertDesk", "RaisedAlerts"]
-
 
 class AlertDesk:
     """See the module's docstring. One event loop owns it."""

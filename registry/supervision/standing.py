@@ -6,6 +6,7 @@ which it stands and did not before. What moves on, as the age of arrears does fr
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,7 @@ TimeOf = Callable[[int], int]
 """The time of a committed block by its height, in Unix milliseconds."""
 
 # The days after the due date on which arrears grow into the next bucket (`policy.overdue_bucket`).
+_EPOCH: Final = datetime.date(1970, 1, 1).toordinal()
 _BUCKET_STARTS: Final = (1, 31, 61, 91)
 
 
@@ -85,7 +87,11 @@ def _in_time(record: Receivable, day: int, settings: AlertSettings) -> Iterator[
     if bucket is not OverdueBucket.NOT_DUE:
         yield Standing(AlertKind.OVERDUE, bucket.name.lower(), record.outstanding, record.default)
     elif due - day <= settings.due_soon_days:
-        yield Standing(AlertKind.DUE_SOON, f"day {due}", record.outstanding, None)
+        yield Standing(AlertKind.DUE_SOON, _date(due), record.outstanding, None)
+
+
+def _date(day: int) -> str:
+    return datetime.date.fromordinal(_EPOCH + day).isoformat()
 
 
 def _expiring(record: Receivable, day: int, settings: AlertSettings) -> Iterator[Standing]:

@@ -229,6 +229,37 @@ def test_the_command_line_prints_alerts_until_a_height(
     assert f"height {first['height']} entry 0 operation 0: duplicate_attempt" in capsys.readouterr().out
 
 
+def test_who_becomes_a_party_is_told_what_was_raised_before(
+    network: Network, directory: Directory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ("--network", str(directory.folder), "--json")
+    buyer = "lei:529900T8BM49AURSDO55"
+    assert run(("enrol", "buyer-1", "--member-id", buyer, "--role", "debtor", *folder)) == 0
+    today = datetime.datetime.now(datetime.UTC).date()
+    due = today + datetime.timedelta(days=3)
+    dates = ("--issued", today.isoformat(), "--due", due.isoformat())
+    papers = ("--debtor", buyer, "--invoice", "SOON-1", "--amount", "70.00", "--currency", "USD", *dates)
+    capsys.readouterr()
+    assert run(("register", "--as", "exporter-1", *papers, *folder)) == 0
+    registered = json.loads(capsys.readouterr().out)
+    subject = registered["operations"][0]["subject"]
+
+    def told_to_factor(until: int) -> list[dict[str, Any]]:
+        watching = ("alerts", "watch", "--as", "factor-1", "--from", "1", "--until", str(until), *folder)
+        assert run(watching) == 0
+        alerts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [alert for alert in alerts if alert["subject"] == subject]
+
+    assert told_to_factor(registered["height"]) == []
+    assert (
+        run(("assign", subject, "--as", "exporter-1", "--to", "factor-1", "--amount", "50.00", *folder)) == 0
+    )
+    assigned = json.loads(capsys.readouterr().out)
+    (alert,) = told_to_factor(assigned["height"])
+    assert (alert["kind"], alert["height"]) == ("due_soon", registered["height"])
+    assert alert["detail"] == due.isoformat()
+
+
 async def test_a_call_without_a_token_is_refused(directory: Directory) -> None:
     addresses = {node: each.api for node, each in directory.nodes.items()}
     async with RegistryClient(directory.genesis(), addresses, None, age_ms_max=None) as client:
