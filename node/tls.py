@@ -11,12 +11,14 @@ Ed25519 certificates are refused by gRPC's TLS stack, so the certificate key is 
 from __future__ import annotations
 
 import datetime
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -32,6 +34,16 @@ from node.keys import KeyFileError, read_secret, write_secret
 # Longer than the consortium's papers are kept (30 years); replaced by a governance entry, not by expiry.
 VALIDITY_YEARS = 50
 CERTIFICATE_FILE_BYTES_MAX = 64 * 1024
+# What reading a malformed certificate raises; most of these are no ValueError.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    ssl.SSLError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    UnsupportedAlgorithm,
+)
 
 
 class TlsError(Exception):
@@ -113,11 +125,20 @@ def certificate_der(certificate_pem: bytes) -> bytes:
 
 
 def pem_of_der(der: bytes) -> bytes:
-    """The PEM form that gRPC wants of a pinned certificate. Raises TlsError."""
+    """The PEM form that gRPC wants of a pinned certificate. Raises TlsError.
+
+    Every part is read, by two parsers: gRPC stops at the first root that it cannot read, so one that its node has made
+    badly on purpose would shut out all behind it, or keep the port of every node from opening.
+    """
     try:
-        return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
-    except ValueError as error:
+        certificate = x509.load_der_x509_certificate(der)
+        # Read only when asked for, and refused by gRPC's TLS stack when they are malformed.
+        certificate.public_key()
+        tuple(certificate.subject), tuple(certificate.issuer), tuple(certificate.extensions)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=der)
+    except _UNREADABLE as error:
         raise TlsError(f"a pinned certificate of {len(der)} bytes is not X.509: {error}") from error
+    return certificate.public_bytes(Encoding.PEM)
 
 
 def peer_server_credentials(

@@ -151,6 +151,35 @@ def test_pins_are_those_of_the_sets_in_force_and_to_come() -> None:
     assert pinned.certificates() == (new,)
 
 
+VERSION_3 = bytes.fromhex("a003020102")
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        # Where one parser looks only when it is asked, and gRPC's refuses: the name is no UTF-8.
+        (b"ev", b"\xff\xfe"),
+        # What one parser refuses with an error of its own kind.
+        (VERSION_3, VERSION_3[:-1] + b"\x07"),
+    ],
+    ids=["name", "version"],
+)
+async def test_certificate_that_is_bad_on_purpose_shuts_out_nobody_else(good: bytes, bad: bytes) -> None:
+    short = certificate_der(generate_identity("ev", NOW).certificate_pem)
+    assert good in short
+    evil = NetworkNode("evil", "uscc:3", bytes(32), 0, short.replace(good, bad))
+    friend = NetworkNode("factor-1", "uscc:1", bytes(32), 1, certificate_der(FRIEND.certificate_pem))
+    pinned = PinnedPeers([node_set(1, friend)])
+    pinned.replace([node_set(5, evil, friend)])
+    assert pinned.names() == {"factor-1"}
+    server = aio.server()
+    peer_pb2_grpc.add_PeerServicer_to_server(NamingPeer(), server)
+    port = server.add_secure_port("127.0.0.1:0", peer_server_credentials(SERVER, pinned.certificates))
+    await server.start()
+    assert await name_seen(port, FRIEND) == "factor-1"
+    await server.stop(None)
+
+
 def test_name_alone_makes_nobody_a_peer() -> None:
     forged = issued_by(FRIEND, "association")
     assert authenticated_peer({"x509_pem_cert": [forged.certificate_pem]}, PINNED) is None
