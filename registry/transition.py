@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from . import limits
-from .accounts import at_time
 from .admission import check_chain, check_freshness, check_quota, check_right
 from .block import (
     BLOCK_VERSION,
@@ -20,7 +19,6 @@ from .block import (
     entries_root,
     last_certificate_hash,
 )
-from .covers import running
 from .entry import Entry, Mode
 from .errors import (
     BlockInvalid,
@@ -32,18 +30,14 @@ from .errors import (
     StoreCorrupt,
     UpgradeNeeded,
 )
+from .expiry import expired_at
 from .genesis import Genesis
-from .liens import with_lapses, without_expired
 from .merkle.log import Frontier, tree_root
 from .nodes import NodeSet
-from .offers import without_lapsed
 from .operations import Operation, total_weight
 from .operations.governance import Role
 from .policy import Policy
-from .pooled import at_time as pooled_at_time
 from .receipt import RECEIPT_VERSION, Outcome, Receipt, Result, encode_receipt
-from .receivable import Receivable
-from .restraints import without_lapsed_objections
 from .rules import RULES, Judgement
 from .state import (
     SINGLETON,
@@ -393,20 +387,6 @@ def expire_due(state: WorkingState, height: int, time_ms: int) -> None:
             raise StoreCorrupt(
                 f"a claim on {receivable_id.hex()} is to expire at {until_ms}, but it is not there"
             )
-        changed = _expired_at(record, time_ms)
+        changed = expired_at(record, time_ms)
         if changed != record:
             state.put(Namespace.RECEIVABLE, receivable_id, replace(changed, changed_height=height))
-
-
-def _expired_at(record: Receivable, time_ms: int) -> Receivable:
-    """The record without what has run out: one line for each feature that has an end in time."""
-    record = replace(
-        record,
-        liens=without_expired(record.liens, time_ms),
-        lapsed=with_lapses(record.lapsed, record.liens, time_ms),
-        restraints=without_lapsed_objections(record.restraints, time_ms),
-        collection=at_time(record.collection, time_ms),
-        covers=running(record.covers, time_ms) if record.default is None else record.covers,
-        pool=pooled_at_time(record.pool, record.due_date, time_ms),
-    )
-    return replace(record, reservations=without_lapsed(record.reservations, time_ms))

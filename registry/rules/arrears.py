@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Final
 
 from .. import limits
-from ..covers import PolicyUse, cover_of, policy_use_id, running, uses_of, with_cut
+from ..covers import PolicyUse, cover_of, policy_use_id, uses_of, with_cut
 from ..errors import Code, Reason, RuleViolation
 from ..operations.arrears import DeclareDefault, ReversePayment
 from ..operations.governance import Role
@@ -114,8 +114,6 @@ def declare_default(judgement: Judgement, operation: DeclareDefault) -> bytes:
     overdue = replace(
         record.move_to(Phase.OVERDUE),
         default=default,
-        # From now on they stay for the claim: what a bounded block has left over must not.
-        covers=running(record.covers, judgement.time_ms),
         changed_height=judgement.height,
     )
     return judgement.store(overdue)

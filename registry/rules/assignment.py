@@ -223,7 +223,7 @@ def offer_assignment(judgement: Judgement, operation: OfferAssignment) -> bytes:
 def withdraw_offer(judgement: Judgement, operation: WithdrawOffer) -> bytes:
     """The holder takes back an offer that is still open."""
     record = known_receivable(judgement, operation.receivable)
-    offer = _open_offer(judgement, record, operation.offer)
+    offer = _open_offer(record, operation.offer)
     if offer.assignor != operation.assignor:
         raise _no_offer(record, operation.offer)
     reservations = without_offer(record.reservations, operation.offer)
@@ -234,7 +234,7 @@ def accept_assignment(judgement: Judgement, operation: AcceptAssignment) -> byte
     """The factor takes what it was offered. Every rule of `assign` is judged now; only the offer's own reservation is not
     in its way."""
     record = unclosed_receivable(judgement, operation.receivable)
-    offer = _open_offer(judgement, record, operation.offer)
+    offer = _open_offer(record, operation.offer)
     if offer.assignee != operation.assignee:
         raise _no_offer(record, operation.offer)
     unreserved = replace(record, reservations=without_offer(record.reservations, offer.offer_id))
@@ -253,10 +253,9 @@ def accept_assignment(judgement: Judgement, operation: AcceptAssignment) -> byte
     return judgement.store(_assigned(judgement, unreserved, accepted))
 
 
-def _open_offer(judgement: Judgement, record: Receivable, identifier: bytes) -> Reservation:
+def _open_offer(record: Receivable, identifier: bytes) -> Reservation:
     offer = offer_of(record.reservations, identifier)
-    # A block ends a bounded number of what has run out. What it left over is over all the same.
-    if offer is None or offer.until_ms <= judgement.time_ms:
+    if offer is None:
         raise _no_offer(record, identifier)
     return offer
 

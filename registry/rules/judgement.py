@@ -9,6 +9,7 @@ from typing import Any, Final
 from .. import limits
 from ..accounts import without_pending
 from ..errors import Code, Reason, Reference, RuleViolation
+from ..expiry import expired_at
 from ..operations.governance import Role
 from ..payments import BankReference
 from ..policy import Policy
@@ -54,10 +55,15 @@ class Judgement:
         """This operation as the reason why something stands as it does."""
         return Reference(subject, self.height, self.entry_index, self.operation_index)
 
+    def receivable(self, receivable_id: bytes) -> Receivable | None:
+        """A record as it stands at the block's time, whether the block has cleared away what is over or not."""
+        record = self.state.receivable(receivable_id)
+        return None if record is None else expired_at(record, self.time_ms)
+
     def store(self, record: Receivable) -> bytes:
         """Write a changed record back; returns its id, the subject of the result."""
         # Whatever the operation was, an offer must not outlive the value that it was made of.
-        record = with_fitting_claims(_as_agreed(self.state.receivable(record.receivable_id), record))
+        record = with_fitting_claims(_as_agreed(self.receivable(record.receivable_id), record))
         self.state.put(Namespace.RECEIVABLE, record.receivable_id, record)
         return record.receivable_id
 
@@ -102,7 +108,7 @@ class Rule:
 
 
 def known_receivable(judgement: Judgement, receivable_id: bytes) -> Receivable:
-    record = judgement.state.receivable(receivable_id)
+    record = judgement.receivable(receivable_id)
     if record is None:
         raise RuleViolation(Code.UNKNOWN_RECEIVABLE, f"no receivable {receivable_id.hex()} is registered")
     return record

@@ -33,7 +33,7 @@ def pledge(judgement: Judgement, operation: Pledge) -> bytes:
     assignment already covers the amount, EMPTY_PLEDGE when the value is not there for another reason.
     Source: Civil Code art. 445 and 768; RULEBOOK, "Security".
     """
-    record = judgement.state.receivable(operation.receivable)
+    record = judgement.receivable(operation.receivable)
     if record is None:
         raise RuleViolation(
             Code.EMPTY_PLEDGE,
@@ -196,8 +196,7 @@ def renew_pledge(judgement: Judgement, operation: RenewPledge) -> bytes:
         raise RuleViolation(
             Code.NOT_LIENHOLDER, f"{operation.pledgee} has no such lien", collided_with=record.place
         )
-    # A block ends a bounded number of what has run out. What it left over is over all the same.
-    if lien.until_ms <= judgement.time_ms:
+    if over is not None:
         raise RuleViolation(Code.LATE, f"the lien ran out at {lien.until_ms}", collided_with=lien.place)
     longer_ms = operation.until_ms - lien.until_ms
     ahead_ms = operation.until_ms - judgement.time_ms
@@ -222,7 +221,7 @@ def enforce_pledge(judgement: Judgement, operation: EnforcePledge) -> bytes:
     unrestrained(record)
     positive(operation.amount)
     lien = _lien_of(record, operation.lien, operation.pledgee)
-    if lien.until_ms <= judgement.time_ms or operation.amount > lien.amount:
+    if operation.amount > lien.amount:
         raise RuleViolation(
             Code.NOT_LIENHOLDER,
             f"{operation.pledgee} has a lien for {lien.amount} until {lien.until_ms}",

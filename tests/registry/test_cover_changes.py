@@ -226,7 +226,7 @@ def test_what_a_full_block_has_left_over_is_over(
     assert consortium.code(altering(receivable, cover, until_ms=UNTIL_MS)) is Code.NO_COVER
     # It is the risk that has come by now, and not the cover that was left over, that refuses another.
     assert consortium.code(binding(receivable, 1)) is Code.INELIGIBLE
-    assert consortium.code(ending(receivable, cover)) is Code.OK
+    assert consortium.code(ending(receivable, cover)) is Code.NO_COVER
 
 
 def test_what_a_full_block_has_left_over_makes_room_for_another_cover(

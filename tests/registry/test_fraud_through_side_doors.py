@@ -25,6 +25,7 @@ from tests.registry.collection_examples import (
     AFTER_DUE_MS,
     account,
     at,
+    default,
     enforcement,
     frozen,
     objection,
@@ -480,3 +481,67 @@ def test_a_decision_about_a_contract_is_executed_on_its_invoices_too(consortium:
     arisen = consortium.do(arising(future)).results[0].subject
     assert consortium.code(replace(decided, receivable=arisen)) is Code.OK
     assert consortium.code(replace(decided, receivable=arisen)) is Code.NO_ORDER
+
+
+# --- what a full block of expiries has left over
+
+
+@pytest.fixture
+def nothing_is_cleared_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has let so much run out at once that the blocks do not come to what the test is about."""
+    monkeypatch.setattr("registry.limits.EXPIRIES_PER_BLOCK_MAX", 0)
+
+
+@pytest.mark.usefixtures("nothing_is_cleared_away")
+@pytest.mark.parametrize(("late_ms", "code"), [(-1, Code.PLEDGED), (0, Code.OK)])
+def test_a_lien_that_is_over_is_in_nobodys_way(consortium: Consortium, late_ms: int, code: Code) -> None:
+    receivable = consortium.registered()
+    lien = pledged(consortium, receivable, until_ms=consortium.now_ms + 40 * DAY_MS)
+    sale = consortium.assignment(receivable)
+    assert consortium.code(sale, **at(lien.until_ms + late_ms)) is code
+
+
+@pytest.mark.usefixtures("nothing_is_cleared_away")
+@pytest.mark.parametrize(("late_ms", "code"), [(-1, Code.RESERVED), (0, Code.OK)])
+def test_an_offer_that_is_over_is_in_nobodys_way(consortium: Consortium, late_ms: int, code: Code) -> None:
+    receivable = consortium.registered()
+    made = offered(consortium, receivable)
+    sale = consortium.assignment(receivable, to=FACTOR_2)
+    assert consortium.code(sale, **at(made.until_ms + late_ms)) is code
+
+
+@pytest.mark.usefixtures("nothing_is_cleared_away")
+@pytest.mark.parametrize(("late_ms", "code"), [(-1, Code.OBJECTED), (0, Code.OK)])
+def test_an_objection_that_is_over_is_in_nobodys_way(
+    consortium: Consortium, late_ms: int, code: Code
+) -> None:
+    receivable = consortium.registered()
+    consortium.do(objection(receivable, by=DEBTOR))
+    lapses_ms = consortium.tip.time_ms + OPEN_POLICY.objection_days * DAY_MS
+    pledge = consortium.pledging(receivable, until_ms=lapses_ms + 60 * DAY_MS)
+    assert consortium.code(pledge, **at(lapses_ms + late_ms)) is code
+
+
+@pytest.mark.usefixtures("nothing_is_cleared_away")
+def test_whose_lien_is_over_neither_enforces_nor_declares_default(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    lien = pledged(consortium, receivable, until_ms=AFTER_DUE_MS)
+    over = at(AFTER_DUE_MS)
+    assert consortium.code(default(receivable, FACTOR_1), **over) is Code.NOT_HOLDER
+    consortium.do(default(receivable))
+    assert consortium.code(enforcement(receivable, lien)) is Code.NOT_LIENHOLDER
+    assert consortium.record(receivable).lapsed == (lien,)
+
+
+@pytest.mark.usefixtures("nothing_is_cleared_away")
+def test_an_account_whose_time_has_come_is_not_lost_to_the_next_one(consortium: Consortium) -> None:
+    receivable, other = consortium.registered(), consortium.registered()
+    consortium.do(account(receivable), account(other))
+    consortium.pass_time(consortium.now_ms + COOLED_MS)
+    consortium.do(account(receivable, commitment=sha256(b"the next").digest()))
+    # Nor to somebody who comes in after it.
+    consortium.do(consortium.assignment(other))
+    for each in (receivable, other):
+        current = consortium.record(each).collection.account
+        assert current is not None
+        assert current.commitment == ACCOUNT
