@@ -1,7 +1,7 @@
 """What a factor has at stake with one debtor in one currency: counted as it changes, never by looking through the state.
 
-It is the sum of the parts that the factor holds and of the liens that it has, of all ranks, on receivables that are neither
-settled nor cancelled. `WorkingState` keeps the counters whenever a receivable is written, so no rule can forget it. Limits
+It is the sum of the parts that the factor holds, of the liens that it has, of all ranks, and of what stands in its pools, on
+receivables that are neither settled nor cancelled. `WorkingState` keeps the counters whenever a receivable is written, so no rule can forget it. Limits
 are judged per currency: the chain knows no exchange rate, and would have to trust somebody for one.
 """
 
@@ -45,7 +45,15 @@ def exposures_of(record: Receivable | None) -> dict[str, int]:
             sums[part.holder] = sums.get(part.holder, 0) + part.amount
     for lien in record.liens:
         sums[lien.pledgee] = sums.get(lien.pledgee, 0) + lien.amount
+    stake = pooled_stake(record)
+    if record.pool is not None and stake:
+        sums[record.pool.factor] = sums.get(record.pool.factor, 0) + stake
     return sums
+
+
+def pooled_stake(record: Receivable) -> int:
+    """What of the record is, or would be, at stake in a pool: the exporter's part beside what it has pledged of it."""
+    return record.amount_of(record.exporter) - record.pledged_by(record.exporter)
 
 
 class _Total:

@@ -11,6 +11,7 @@ from typing import Final
 
 from .. import limits
 from ..errors import Code, Reason, RuleViolation
+from ..exposure import pooled_stake
 from ..identifiers import pool_id
 from ..operations.governance import Role
 from ..operations.pool import (
@@ -30,7 +31,7 @@ from ..state import Namespace
 from .disposal import DAY_MS, check_listed, check_papers, confirmed_for
 from .judgement import Judgement, Party, Rule, known_receivable, positive, unclosed_receivable, unrestrained
 from .papers import allowed_currency
-from .relationships import check_related
+from .relationships import check_concentration, check_related
 
 
 def create_pool(judgement: Judgement, operation: CreatePool) -> bytes:
@@ -134,7 +135,7 @@ def _check_running(judgement: Judgement, pool: Pool) -> None:
 
 def _add(judgement: Judgement, pool: Pool, addition: Addition, acknowledged: tuple[bytes, ...]) -> None:
     """Order: closed, other pool, restraint, exporter, currency, eligibility, then the policy of a pledge: the factor's listing,
-    confirmation, due date, related party, papers, suspicions."""
+    confirmation, due date, related party, its limit for one debtor, papers, suspicions."""
     record = unclosed_receivable(judgement, addition.receivable)
     _in_no_pool(pool, record)
     unrestrained(record)
@@ -204,6 +205,7 @@ def _check_policy(judgement: Judgement, pool: Pool, record: Receivable, amount: 
     if not policy.dispose_past_due and judgement.time_ms // DAY_MS > record.due_date:
         raise RuleViolation(Code.PAST_DUE, "the due date has passed", collided_with=record.place)
     check_related(judgement, record, record.exporter, pool.factor, amount)
+    check_concentration(judgement, record, pool.factor, pooled_stake(record))
 
 
 def _remove(judgement: Judgement, pool: Pool, identifier: bytes) -> None:

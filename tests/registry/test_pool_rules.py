@@ -10,6 +10,7 @@ import pytest
 from registry.errors import Code, EntryRefused, Reason
 from registry.member import MemberStatus
 from registry.operations import Operation
+from registry.operations.relationships import DeclareRiskAssets
 from registry.operations.security import Junior
 from registry.policy import ConfirmationPolicy
 from registry.pools import secured, shortfall
@@ -21,6 +22,7 @@ from tests.registry.consortium import (
     DAY_MS,
     DEBTOR,
     DEBTOR_FACTOR,
+    DEBTOR_REFERENCE,
     EXPORTER,
     FACTOR_1,
     FACTOR_2,
@@ -698,3 +700,31 @@ def test_where_only_listed_factors_take_anything_they_alone_have_pools() -> None
     assert consortium.code(adding(consortium, pool, other)) is Code.NOT_WHITELISTED
     # What it has it may still advance on.
     assert consortium.code(drawing(pool, 1)) is Code.OK
+
+
+def test_what_stands_in_its_pools_counts_against_the_factors_limit_for_one_debtor() -> None:
+    consortium = found(replace(OPEN_POLICY, single_debtor_max_percent=50))
+    pool = pooled(consortium, OF_ONE_DEBTOR)
+    first, second = consortium.registered(), consortium.registered(amount=1)
+    assert consortium.code(adding(consortium, pool, first)) is Code.CONCENTRATION
+    stated = DeclareRiskAssets(FACTOR_1, "USD", 20_000, START_DAY)
+    consortium.do(stated, by=FACTOR_1, signed_by=(FACTOR_1,))
+    assert consortium.code(adding(consortium, pool, first)) is Code.OK
+    assert consortium.working().exposure(FACTOR_1, DEBTOR_REFERENCE, "USD") == 10_000
+    refused = consortium.result(adding(consortium, pool, second))
+    assert refused.code is Code.CONCENTRATION
+    assert refused.reasons == (Reason("exposure", 10_001), Reason("limit", 10_000))
+    # The same limit counts for what is assigned beside the pool; a debtor that pays makes room.
+    assert consortium.code(consortium.assignment(second, 1)) is Code.CONCENTRATION
+    consortium.do(payment(first, 1))
+    assert consortium.code(consortium.assignment(second, 1)) is Code.OK
+
+
+def test_a_pledge_to_the_pools_factor_is_at_stake_once(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    pledged(consortium, receivable, 4_000)
+    pool = pooled(consortium, OF_ONE_DEBTOR)
+    consortium.do(adding(consortium, pool, receivable))
+    assert consortium.working().exposure(FACTOR_1, DEBTOR_REFERENCE, "USD") == 10_000
+    consortium.do(removing(pool, receivable))
+    assert consortium.working().exposure(FACTOR_1, DEBTOR_REFERENCE, "USD") == 4_000

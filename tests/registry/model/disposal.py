@@ -46,16 +46,18 @@ def need_policy(
     need_room(book, here, debt, taker, amount)
     if bar is not None:
         raise Refused(Code.RESALE_BARRED, bar.latest)
-    need_papers_shown(book, debt, papers, acknowledged)
-    flag_circle(book, here, debt.exporter, debt.debtor)
+    need_papers_shown(book, here, debt, papers, acknowledged)
 
 
-def need_papers_shown(book: Book, debt: Debt, papers: bytes, acknowledged: tuple[bytes, ...]) -> None:
+def need_papers_shown(
+    book: Book, here: Here, debt: Debt, papers: bytes, acknowledged: tuple[bytes, ...]
+) -> None:
     if papers != debt.prints.digest():
         raise Refused(Code.FINGERPRINT_MISMATCH, debt.place)
     for other in book.similar.get((debt.exporter, debt.debtor, debt.prints.similar), []):
         if other != debt.name and other not in acknowledged:
             raise Refused(Code.SUSPICION_NOT_ACKNOWLEDGED, book.debts[other].place)
+    flag_circle(book, here, debt.exporter, debt.debtor)
 
 
 def need_listed(book: Book, taker: str) -> None:
@@ -103,7 +105,7 @@ def need_unrelated(book: Book, here: Here, debt: Debt, holder: str, taker: str, 
 
 
 def exposure(book: Book, factor: str, debtor: bytes, currency: str) -> int:
-    """What it holds and what is pledged to it, on receivables that are not closed."""
+    """What it holds, what is pledged to it and what stands in its pools, on receivables that are not closed."""
     total = 0
     for debt in book.debts.values():
         if (debt.debtor, debt.currency) != (debtor, currency) or debt.is_closed:
@@ -111,7 +113,14 @@ def exposure(book: Book, factor: str, debtor: bytes, currency: str) -> int:
         if factor != debt.exporter:
             total += debt.held(factor)
         total += sum(lien.amount for lien in debt.liens.values() if lien.pledgee == factor)
+        if debt.pool is not None and debt.pool.factor == factor:
+            total += at_stake_in_pool(debt)
     return total
+
+
+def at_stake_in_pool(debt: Debt) -> int:
+    """The exporter's part beside its liens, which are counted with the pledgees."""
+    return debt.held(debt.exporter) - debt.pledged(debt.exporter)
 
 
 def need_room(book: Book, here: Here, debt: Debt, taker: str, amount: int) -> None:

@@ -28,7 +28,14 @@ from tests.registry.model.book import (
     need_positive,
     need_unrestrained,
 )
-from tests.registry.model.disposal import may_still_rely_on, need_listed, need_papers_shown, need_unrelated
+from tests.registry.model.disposal import (
+    at_stake_in_pool,
+    may_still_rely_on,
+    need_listed,
+    need_papers_shown,
+    need_room,
+    need_unrelated,
+)
 from tests.registry.model.value import fit_claims, free_but_for_pool
 
 WHOLE = 10_000  # basis points
@@ -212,7 +219,7 @@ def add(
         reasons = (Reason("held", debt.held(debt.exporter)), *reasons)
         raise Refused(Code.INELIGIBLE, debt.place, reasons)
     need_pledge_policy(book, here, debt, pool, amount)
-    need_papers_shown(book, debt, addition.verified_fingerprints, acknowledged)
+    need_papers_shown(book, here, debt, addition.verified_fingerprints, acknowledged)
     after = deepcopy(debt)
     after.pool = Pooled(name, pool.factor, here.place(name))
     fit_claims(after)
@@ -227,6 +234,7 @@ def need_pledge_policy(book: Book, here: Here, debt: Debt, pool: Pool, amount: i
     if not book.policy.dispose_past_due and here.today > debt.due:
         raise Refused(Code.PAST_DUE, debt.place)
     need_unrelated(book, here, debt, debt.exporter, pool.factor, amount)
+    need_room(book, here, debt, pool.factor, at_stake_in_pool(debt))
 
 
 RULES: dict[type, Judge] = {
