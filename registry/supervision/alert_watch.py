@@ -275,7 +275,8 @@ def short_pool(height: int, pool: Pool) -> Alert:
         parties=tuple(sorted((pool.exporter, pool.factor))),
         debtor_reference=None,
         currency=pool.terms.currency,
-        amount=shortfall(pool),
+        # A sum of amounts can be larger than what an alert holds; `detail` says it in full.
+        amount=min(shortfall(pool), limits.AMOUNT_MAX),
         detail=f"drawn {pool.drawn}",
         reference=pool.place,
     )

@@ -7,6 +7,7 @@ somebody tried to pledge what it holds, or to register it again. Source: RULEBOO
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from ..errors import Code, Reference
@@ -83,7 +84,13 @@ def _refused(block: ObservedBlock, state: WorkingState, judged: Judged, kind: Al
     if record is None and collided is not None:
         record = state.receivable(collided.subject)
     amount = getattr(judged.operation, "amount", getattr(judged.operation, "face_amount", 0))
-    return _alert(block, judged, kind, record, amount, judged.result.code.value, collided)
+    alert = _alert(block, judged, kind, record, amount, judged.result.code.value, collided)
+    pool = None if collided is None or record is not None else state.pool(collided.subject)
+    if pool is None:
+        return alert
+    # A change of a pool names many receivables: whose pool it is that has one of them already is told by the pool.
+    parties = sorted({*alert.parties, pool.exporter, pool.factor})
+    return replace(alert, subject=pool.pool_id, parties=tuple(parties))
 
 
 def _flagged(

@@ -8,6 +8,7 @@ import pytest
 
 from registry.errors import Code
 from registry.fingerprints import Numbering
+from registry.limits import AMOUNT_MAX
 from registry.member import MemberStatus
 from registry.operations import Operation
 from registry.operations.decisions import SetPolicy
@@ -17,6 +18,7 @@ from registry.operations.members import ChangeMember
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
 from registry.policy import RelatedPartyPolicy
 from registry.state import MemoryState, WorkingState
+from registry.supervision.alert_bytes import decode_alert, encode_alert
 from registry.supervision.alert_watch import related_exposure
 from registry.supervision.alerts import AlertKind
 from tests.registry.collection_examples import indirect, linked
@@ -43,7 +45,7 @@ from tests.registry.consortium import (
     settlement,
 )
 from tests.registry.existence_examples import attestation, correction, noticed, red_letter
-from tests.registry.pool_examples import OF_ONE_DEBTOR, adding, drawing, pooled
+from tests.registry.pool_examples import OF_ONE_DEBTOR, adding, drawing, filled, pooled
 from tests.registry.supervision.supervised_chain import alerts_of, of_kind, report_of
 
 DUE = START_DAY + 90
@@ -398,6 +400,28 @@ def test_a_pool_falls_short_when_its_members_are_paid(consortium: Consortium) ->
     assert (alert.height, alert.subject, alert.amount) == (5, pool, 4_000)
     assert set(alert.parties) == {EXPORTER, FACTOR_1}
     assert ("pool_shortfall", 1) in report_of(consortium, FACTOR_1).standing_count
+
+
+def test_a_pool_may_fall_shorter_than_an_amount_can_say(consortium: Consortium) -> None:
+    pool = pooled(consortium, replace(OF_ONE_DEBTOR, advance_rate_bp=10_000))
+    members = [consortium.registered(face_amount=AMOUNT_MAX) for _ in range(2)]
+    applied(consortium, adding(consortium, pool, *members), *[drawing(pool, AMOUNT_MAX)] * 2)
+    consortium.do(*(payment(member, AMOUNT_MAX) for member in members))
+    (alert,) = of_kind(consortium, AlertKind.POOL_SHORTFALL)
+    assert (alert.amount, alert.detail) == (AMOUNT_MAX, f"drawn {2 * AMOUNT_MAX}")
+    assert decode_alert(encode_alert(alert)) == alert
+
+
+def test_a_factor_is_told_that_a_member_of_its_pool_was_offered_to_another_pool(
+    consortium: Consortium,
+) -> None:
+    pool, (receivable,) = filled(consortium)
+    other = pooled(consortium, OF_ONE_DEBTOR, factor=FACTOR_2)
+    again = adding(consortium, other, receivable, factor=FACTOR_2)
+    assert consortium.code(again) is Code.IN_OTHER_POOL
+    (alert,) = of_kind(consortium, AlertKind.DUPLICATE_ATTEMPT)
+    assert (alert.subject, alert.detail) == (pool, "IN_OTHER_POOL")
+    assert alert.parties == tuple(sorted((EXPORTER, FACTOR_1, FACTOR_2)))
 
 
 def test_a_report_counts_the_alerts_of_its_period(consortium: Consortium) -> None:
