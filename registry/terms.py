@@ -8,6 +8,7 @@ was empty and begins anew. Leaves to others: when giving back is due (`registry.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -71,6 +72,27 @@ def without_recourse(
             for each in terms
         )
     )
+
+
+def split_terms(
+    terms: tuple[Terms, ...], served: Mapping[str, int], passed_on: Collection[str], exporter: str
+) -> tuple[tuple[Terms, ...], tuple[Terms, ...]]:
+    """(those on what arises of a contract, those on what is left of it), when each holder gives what `served` says.
+
+    Recourse goes over with the value that it is for and is not on both: with what the assignee gives itself, and, if it is among
+    those who have `passed_on` something, with what they give who may have it from there. A bar is on both.
+    """
+    arisen, left = [], []
+    for each in terms:
+        value = served.get(each.assignee, 0)
+        if each.assignee in passed_on:
+            value += sum(
+                amount for holder, amount in served.items() if holder not in (exporter, each.assignee)
+            )
+        recourse = min(each.recourse, value)
+        arisen.append(replace(each, recourse=recourse))
+        left.append(replace(each, recourse=each.recourse - recourse))
+    return _worth_keeping(tuple(arisen)), _worth_keeping(tuple(left))
 
 
 def _worth_keeping(terms: tuple[Terms, ...]) -> tuple[Terms, ...]:

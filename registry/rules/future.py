@@ -13,6 +13,7 @@ from ..operations.existence import EvidenceKind
 from ..operations.future import Crystallise, RegisterFutureReceivable
 from ..operations.governance import Role
 from ..receivable import UNCONFIRMED, Part, Phase, Receivable
+from ..terms import has_recourse, split_terms
 from .blankets import attached
 from .judgement import Judgement, Party, Rule, known_receivable, positive, unrestrained
 from .papers import allowed_currency, check_fingerprints, check_tenor, claim_fingerprints, not_own_debtor
@@ -150,10 +151,20 @@ def _split(
     place = judgement.place(identifier)
     served = served_first(record.parts, record.exporter, operation.amount)
     on_arisen, on_left = split_liens(record.liens, served)
+    passed_on = {disposal.holder for disposal in record.disposals}
+    terms, terms_left = split_terms(record.terms, served, passed_on, record.exporter)
     left = replace(
         record,
         face_amount=record.face_amount - operation.amount,
-        parts=tuple(replace(part, amount=part.amount - served.get(part.holder, 0)) for part in record.parts),
+        parts=tuple(
+            replace(
+                part,
+                amount=part.amount - served.get(part.holder, 0),
+                with_recourse=has_recourse(terms_left, part.holder),
+            )
+            for part in record.parts
+        ),
+        terms=terms_left,
         liens=on_left,
         future=FutureTerms(record.future.cap, record.future.crystallised + operation.amount),
         changed_height=judgement.height,
@@ -171,13 +182,19 @@ def _split(
         evidence=operation.evidence,
         phase=Phase.LIVE,
         parts=tuple(
-            replace(part, amount=served[part.holder], since=place)
+            replace(
+                part,
+                amount=served[part.holder],
+                with_recourse=has_recourse(terms, part.holder),
+                since=place,
+            )
             for part in record.parts
             if part.holder in served
         ),
         disposals=tuple(
             replace(disposal, amount=min(disposal.amount, operation.amount)) for disposal in record.disposals
         ),
+        terms=terms,
         liens=on_arisen,
         reservations=(),
         # Nobody has been silent about an invoice that is of today.

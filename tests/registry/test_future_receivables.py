@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from registry.errors import Code, Reason
 from registry.future import served_first, split_liens
 from registry.operations.existence import Evidence, EvidenceKind
-from registry.receivable import Lien, Part, Phase
+from registry.receivable import Lien, Part, Phase, Receivable
 from registry.state import Namespace
 from tests.registry.assignment_examples import blanket
 from tests.registry.consortium import (
@@ -221,6 +221,34 @@ def test_who_took_a_part_of_the_cap_is_served_before_the_exporter(consortium: Co
     assert {part.holder: part.amount for part in left.parts} == {EXPORTER: 6_000, FACTOR_1: 0}
     assert [(lien.pledgee, lien.amount) for lien in arisen.liens] == [(FACTOR_2, 1_000)]
     assert [(lien.pledgee, lien.amount) for lien in left.liens] == [(FACTOR_2, 1_000)]
+
+
+def test_recourse_goes_with_the_value_that_it_is_for(consortium: Consortium) -> None:
+    future = registered(consortium)
+    consortium.do(
+        consortium.assignment(future, 3_000, FACTOR_1, with_recourse=True, future_consented=True),
+        consortium.assignment(future, 4_000, FACTOR_2, with_recourse=True, future_consented=True),
+    )
+    onward = consortium.assignment(
+        future, 1_000, FACTOR_2, assignor=FACTOR_1, with_recourse=True, future_consented=True
+    )
+    consortium.do(onward)
+    first = consortium.record(consortium.result(arising(future, "INV-F1", 4_000)).subject)
+    assert recourse_on(first) == {
+        (EXPORTER, FACTOR_1): 3_000,  # 2,000 that it gave, and what it had passed on
+        (EXPORTER, FACTOR_2): 2_000,
+        (FACTOR_1, FACTOR_2): 1_000,
+    }
+    assert recourse_on(consortium.record(future)) == {(EXPORTER, FACTOR_2): 2_000}
+    # What a blanket without recourse takes later is not given back on the terms of what was taken before.
+    consortium.do(arising(future, "INV-F2", 3_000))
+    consortium.do(blanket(consortium))
+    last = consortium.record(consortium.result(arising(future, "INV-F3", 1_000)).subject)
+    assert (last.amount_of(FACTOR_1), recourse_on(last)) == (1_000, {})
+
+
+def recourse_on(record: Receivable) -> dict[tuple[str, str], int]:
+    return {(each.assignor, each.assignee): each.recourse for each in record.terms}
 
 
 def test_a_factor_that_consents_takes_a_part_of_the_cap(consortium: Consortium) -> None:

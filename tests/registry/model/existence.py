@@ -25,12 +25,13 @@ from tests.registry.model.book import (
     Judge,
     Part,
     Refused,
+    Terms,
     need_positive,
     need_unrejected,
     need_unrestrained,
 )
 from tests.registry.model.disposal import flag_circle
-from tests.registry.model.value import fit_claims
+from tests.registry.model.value import fit_claims, forget_empty_terms
 
 _DELIVERY = (EvidenceKind.DELIVERY, EvidenceKind.CUSTOMS)
 
@@ -227,10 +228,22 @@ def split(future: Debt, debt: Debt, amount: int, place: Reference, now_ms: int) 
     hand_down(future, debt, amount, now_ms)
 
 
+def split_recourse(future: Debt, debt: Debt) -> None:
+    """Recourse goes with the value that it is for, which its assignee gives, or those to whom it may have passed it on."""
+    for (giver, taker), terms in future.terms.items():
+        givers = {taker} if taker not in future.given else {taker, *debt.parts} - {debt.exporter} | {taker}
+        recourse = min(terms.recourse, sum(debt.held(holder) for holder in givers))
+        debt.terms[giver, taker] = Terms(recourse, terms.barred, terms.latest)
+        terms.recourse -= recourse
+    forget_empty_terms(debt)
+    forget_empty_terms(future)
+
+
 def hand_down(future: Debt, debt: Debt, amount: int, now_ms: int) -> None:
     """Whatever concerns the contract concerns what comes of it: terms, notices, ended objections, account, links, a void paper."""
     kept = deepcopy(future)
-    debt.terms, debt.objections, debt.links = kept.terms, kept.objections, kept.links
+    debt.objections, debt.links = kept.objections, kept.links
+    split_recourse(future, debt)
     debt.notices = {holder: notice for holder, notice in kept.notices.items() if holder in debt.parts}
     for notice in debt.notices.values():
         if notice.acknowledged is not None:
