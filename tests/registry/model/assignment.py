@@ -18,7 +18,6 @@ from registry.operations import (
     WithdrawOffer,
 )
 from registry.operations.governance import Role
-from registry.policy import RelatedPartyPolicy
 from tests.registry.model.book import (
     HOUR_MS,
     Blanket,
@@ -38,7 +37,7 @@ from tests.registry.model.disposal import (
     need_listed,
     need_policy,
     need_room,
-    relation,
+    need_unrelated,
 )
 from tests.registry.model.value import (
     earlier_claim,
@@ -270,15 +269,13 @@ def attach(book: Book, here: Here, debt: Debt) -> None:
 
 
 def may_attach(book: Book, here: Here, debt: Debt, factor: str, amount: int) -> bool:
-    if not book.is_active(factor) or book.is_debtor(factor, debt):
+    """Not to a factor that might not be assigned it one by one now. A relation that the policy lets pass is flagged."""
+    if not book.is_active(factor):
         return False
-    if book.policy.related_party is RelatedPartyPolicy.REFUSE:
-        for member in (debt.exporter, factor):
-            if relation(book, book.members[member].reference, debt.debtor, here.today) is not None:
-                return False
     try:
         need_listed(book, factor)
         need_room(book, here, debt, factor, amount)
+        need_unrelated(book, here, debt, debt.exporter, factor, amount)
     except Refused:
         return False
     return True

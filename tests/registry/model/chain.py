@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.entry import EntryBody, Mode, assemble, decode_entry, encode_body, sign_body
@@ -23,6 +23,7 @@ from tests.registry.consortium import (
     ASSOCIATION_KEYS,
     BANK,
     EPOCH,
+    EXPELLED,
     FINGERPRINT_KEY,
     STRANGER,
     Consortium,
@@ -37,7 +38,7 @@ from tests.registry.model.door import Signature, need_parties, needs_quorum, par
 from tests.registry.model.draw_existence import draw_registration
 from tests.registry.model.draw_governance import accreditation
 from tests.registry.model.ledger import Ledger, Verdict
-from tests.registry.model.scene import EVERYONE, Dice, Draw, NothingFits, Scene
+from tests.registry.model.scene import EVERYONE, NOWHERE, Dice, Draw, NothingFits, Scene
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Chain:
         self.ledger = Ledger(first_book(self.consortium, policy))
         tip = self.consortium.tip
         self.scene = Scene(self.ledger.book, tip.height + 1, tip.time_ms)
-        for key in (*(key_of(name) for name in EVERYONE), *ASSOCIATION_KEYS):
+        for key in (*(key_of(name) for name in (*EVERYONE, EXPELLED)), *ASSOCIATION_KEYS):
             self.scene.signing_keys[key.public_key] = key
         self.sequence = 0
 
@@ -89,9 +90,17 @@ class Chain:
                 operation = dice.one(draws)(self.scene, dice)
             except NothingFits:
                 continue
+            operation = self.misdirected(operation, dice)
             if self.may_be_signed(operation) or dice.rarely(10):
                 return operation
         return draw_registration(self.scene, dice)
+
+    def misdirected(self, operation: Any, dice: Dice) -> Any:
+        """Sometimes about another receivable or pool, or one that is not there."""
+        for name, there in (("receivable", self.ledger.book.debts), ("pool", self.ledger.book.pools)):
+            if hasattr(operation, name) and dice.rarely(60):
+                return replace(operation, **{name: dice.one([NOWHERE, *there])})
+        return operation
 
     def may_be_signed(self, operation: Any) -> bool:
         names = [member for member, _roles in parties_of(operation)]

@@ -19,7 +19,7 @@ from tests.registry.model.scene import NOWHERE, Dice, Draw, Scene
 
 
 def drawn_reference(scene: Scene, dice: Dice) -> bytes:
-    return FINGERPRINT_KEY.payment("ICBKCNBJ", scene.number(dice, "T", again=15))
+    return FINGERPRINT_KEY.payment("ICBKCNBJ", scene.number(dice, "T", again=12))
 
 
 def draw_payment(scene: Scene, dice: Dice) -> Any:

@@ -85,7 +85,7 @@ def draw_claim(scene: Scene, dice: Dice) -> Any:
     amount = dice.near((cover.amount, cover.amount, 1), cover.amount)
     consenting = {lien.pledgee for lien in debt.liens.values() if lien.pledgor == cover.insured}
     consenting |= {cover.loss_payee} - {cover.insured}
-    if dice.rarely(5):
+    if dice.rarely(3):
         consenting.clear()
     return ClaimCover(debt.name, name, cover.insurer, cover.insured, amount, tuple(sorted(consenting)))
 

@@ -69,7 +69,8 @@ def draw_rejection(scene: Scene, dice: Dice) -> Any:
 
 
 def draw_dispute(scene: Scene, dice: Dice) -> Any:
-    debt = scene.debt(dice, lambda debt: debt.is_open and not debt.rejected)
+    secured = dice.rarely(3)
+    debt = scene.debt(dice, lambda debt: debt.is_open and not debt.rejected and (debt.liens or not secured))
     if debt is None:
         return RaiseDispute(NOWHERE, DEBTOR, 1, DisputeReason.QUALITY)
     clean = debt.owed - debt.disputed

@@ -18,7 +18,15 @@ from registry.operations.governance import EnterpriseClass, KeyEnrolment, Role
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
 from registry.operations.validators import ChangeValidators, NodeAdmission
 from registry.policy import ConfirmationPolicy, Policy, RelatedPartyPolicy
-from tests.registry.consortium import ASSOCIATION, BANK, FINGERPRINT_KEY, OPEN_POLICY, STRANGER, key_of
+from tests.registry.consortium import (
+    ASSOCIATION,
+    BANK,
+    EXPELLED,
+    FINGERPRINT_KEY,
+    OPEN_POLICY,
+    STRANGER,
+    key_of,
+)
 from tests.registry.model.book import DAY_MS
 from tests.registry.model.scene import (
     DEBTORS,
@@ -73,7 +81,7 @@ def draw_enrolment(scene: Scene, dice: Dice) -> Any:
 def draw_member_change(scene: Scene, dice: Dice) -> Any:
     book = scene.book
     away = [name for name, each in book.members.items() if each.status is MemberStatus.SUSPENDED]
-    name = dice.one(EVERYONE) if not dice.rarely(20) else STRANGER
+    name = dice.one(EVERYONE) if not dice.rarely(12) else dice.one((STRANGER, EXPELLED))
     if away and dice.half():
         name = dice.one(away)
     person = book.members.get(name)
@@ -105,7 +113,7 @@ def draw_member_change(scene: Scene, dice: Dice) -> Any:
 
 
 def draw_rotation(scene: Scene, dice: Dice) -> Any:
-    member = dice.one(EVERYONE)
+    member = dice.one(EVERYONE) if not dice.rarely(15) else dice.one((EXPELLED, STRANGER))
     own = scene.current_keys(member) or [key_of(member).public_key]
     old = own[0] if not dice.rarely(8) else dice.one((own[-1], key_of(dice.one(EVERYONE)).public_key))
     until = dice.one((scene.height + 1, scene.height + 3, scene.height + 1, scene.height))
@@ -118,7 +126,9 @@ def draw_revocation(scene: Scene, dice: Dice) -> Any:
     """Mostly of a member that has a second key, so that it can go on."""
     several = [name for name in scene.book.members if len(scene.current_keys(name)) > 1]
     member = (
-        dice.one(several) if several and not dice.rarely(4) else dice.one((*NEWCOMERS, ASSOCIATION, STRANGER))
+        dice.one(several)
+        if several and not dice.rarely(4)
+        else dice.one((*NEWCOMERS, ASSOCIATION, STRANGER, EXPELLED))
     )
     own = scene.current_keys(member) or [NOWHERE]
     return RevokeKey(member, dice.one(own[::-1]) if not dice.rarely(10) else key_of(STRANGER).public_key)

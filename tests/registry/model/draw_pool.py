@@ -66,8 +66,9 @@ def drawn_removals(scene: Scene, dice: Dice, name: bytes) -> tuple[bytes, ...]:
     if not members and not dice.rarely(40):
         raise NothingFits
     removed = {dice.one(members).name for _ in range(dice.one((1, 1, 2)))} if members else {NOWHERE}
-    if dice.rarely(12) and scene.book.debts:
-        removed.add(dice.one(list(scene.book.debts)))
+    others = [debt.name for debt in scene.book.debts.values() if debt.pool is not None]
+    if dice.rarely(12) and others:
+        removed.add(dice.one(others))
     return tuple(sorted(removed))
 
 
@@ -116,7 +117,7 @@ DRAWS: tuple[tuple[int, Draw], ...] = (
     (2, draw_pool),
     (7, draw_addition),
     (3, draw_removal),
-    (4, draw_substitution),
+    (7, draw_substitution),
     (4, draw_advance),
     (2, draw_repayment),
 )

@@ -91,6 +91,7 @@ class Scene:
     height: int
     now_ms: int
     serial: list[int] = field(default_factory=lambda: [0])
+    drawn: dict[str, list[str]] = field(default_factory=dict)
     signing_keys: dict[bytes, SigningKey] = field(default_factory=dict)
 
     def fresh(self, stem: str) -> str:
@@ -98,10 +99,12 @@ class Scene:
         return f"{stem}-{self.serial[0]}"
 
     def number(self, dice: Dice, stem: str, *, again: int = 6) -> str:
-        """A new number, sometimes one that was used before."""
-        if self.serial[0] and dice.rarely(again):
-            return f"{stem}-{dice.between(1, self.serial[0])}"
-        return self.fresh(stem)
+        """A new number, sometimes one that was drawn before."""
+        drawn = self.drawn.setdefault(stem, [])
+        if drawn and dice.rarely(again):
+            return dice.one(drawn)
+        drawn.append(self.fresh(stem))
+        return drawn[-1]
 
     def debt(self, dice: Dice, wanted: Callable[[Debt], Any] = lambda debt: debt.is_open) -> Debt | None:
         """A receivable, mostly one that is wanted. Raises NothingFits, mostly, when there is none."""
