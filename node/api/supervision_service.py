@@ -14,7 +14,7 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from node.api.calls import Api, answers, streams
+from node.api.calls import Api, StreamSlots, answers, streams
 from node.api.visibility import may_see, reads_all
 from node.ports import SnapshotPort
 from node.status import CallCode, CallRefused
@@ -31,6 +31,9 @@ from registry.supervision.fold import ReportRequest
 PURPOSE_CHARS_MAX = 200
 # A report is derived from the whole chain: it costs its caller as much as so many queries.
 QUERIES_PER_REPORT = 100
+# One member must not take every turn: there are few, and each takes long.
+REPORT_CALLS_MAX = 64
+REPORT_CALLS_PER_MEMBER = 2
 # Decoding an alert, and looking whether its receivable is the caller's, takes up to 0.1 ms; proving a status 0.2 ms.
 ALERTS_PER_QUERY = 2
 PIECE_BYTES = 1 << 20
@@ -45,6 +48,7 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
         self.api = api
         self._reports = reports
         self._alerts = alerts
+        self._slots = StreamSlots(REPORT_CALLS_MAX, REPORT_CALLS_PER_MEMBER)
 
     @streams
     async def Report(
@@ -53,7 +57,7 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
         """How far the chain was followed, and then the document in pieces."""
         caller = self.api.caller(context)
         asked = self._asked(caller, request)
-        with self.api.slots.hold(caller.member_id):
+        with self.api.slots.hold(caller.member_id), self._slots.hold(caller.member_id):
             async with aclosing(self._reports.report(asked)) as parts:
                 async for part in parts:
                     if isinstance(part, int):
