@@ -76,7 +76,7 @@ def audit(
         file=file,
         genesis=None if genesis is None else _read_genesis(genesis),
         expected_head=_expected_head(head),
-        workers=_suitable_workers(file) if workers is None else workers,
+        workers=suitable_workers(file) if workers is None else workers,
     )
     if not file.is_file():
         _fail(f"{file} is not a file", Exit.USAGE)
@@ -193,7 +193,7 @@ def _write_json(path: Path, text: str) -> None:
         _fail(f"cannot write {path}: {error.strerror}", Exit.USAGE)
 
 
-def _suitable_workers(file: Path) -> int:
+def suitable_workers(file: Path) -> int:
     """One worker for each core; none for a file that is audited before they would have started."""
     is_small = file.is_file() and file.stat().st_size < SMALL_FILE_BYTES
     return 0 if is_small else max(1, len(os.sched_getaffinity(0)))

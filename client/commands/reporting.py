@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, assert_never
 
 import typer
-from rich.progress import MofNCompleteColumn
+from rich.progress import DownloadColumn, MofNCompleteColumn
 
 from registry.identifiers import BadIdentifier, MemberId, parse_member_id, show_id
 from registry.limits import GENESIS_BYTES_MAX
@@ -23,9 +23,10 @@ from registry.supervision.fold import ReportRequest
 
 from ..answers import AlertBatch, RaisedAlert
 from ..audit.audit import AuditRequest
-from ..audit.commands import bar
+from ..audit.commands import bar, suitable_workers
 from ..audit.findings import Exit
 from ..audit.reporting import audited_report, stated_height
+from ..audit.workers import WorkerDied
 from ..directory import read_directory
 from ..errors import InputError
 from ..report_files import csv_bytes, xlsx_bytes
@@ -151,11 +152,16 @@ def _from_export(request: ReportRequest, export: Path, genesis: Path | None, hea
     try:
         with genesis.open("rb") as file:
             anchor = file.read(GENESIS_BYTES_MAX + 1)
-        audit = AuditRequest(export, anchor, None if head is None else parse_checkpoint(head), workers=0)
+        expected = None if head is None else parse_checkpoint(head)
+        audit = AuditRequest(export, anchor, expected, suitable_workers(export))
         height = request.height or stated_height(audit)
         if request.from_height > height:
             raise InputError(f"the period begins at {request.from_height}, after its end at {height}")
-        audited, document = audited_report(audit, replace(request, height=height))
+        with bar("auditing", DownloadColumn()) as moved:
+            audited, document = audited_report(audit, replace(request, height=height), moved)
+    except WorkerDied as error:
+        typer.echo(f"pledgebook: internal error, nothing is said about the file: {error}", err=True)
+        raise typer.Exit(int(Exit.INTERNAL)) from error
     except OSError as error:
         raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
     if audited.findings or audited.exit not in (Exit.COMPLETE, Exit.SHORT):
