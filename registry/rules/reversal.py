@@ -17,7 +17,7 @@ from ..judgments import Judgment, judgment_of
 from ..liens import fit_liens, with_pledgor, without_lien
 from ..operations.governance import Role
 from ..operations.reversal import AssignmentUndone, PledgeUndone, ReverseByJudgment, Step, StepUndone, Undone
-from ..receivable import CLOSED, CONFIRMED, UNCONFIRMED, Lien, Phase, Receivable
+from ..receivable import CLOSED, CONFIRMED, UNCONFIRMED, Lien, Phase, Receivable, with_fitting_claims
 from ..terms import has_recourse, terms_between, without_recourse
 from .assignment import after_move
 from .judgement import Judgement, Party, Rule, closed, known_receivable, positive, reopened
@@ -133,8 +133,9 @@ def _without_step(judgement: Judgement, record: Receivable, step: Step) -> Recei
         case Step.REJECTION if record.is_rejected:
             return replace(record, confirmation=UNCONFIRMED)
         case Step.REGISTRATION:
-            # Its fingerprints stay claimed: a void invoice must not come back under the same number.
-            return replace(record.move_to(Phase.CANCELLED), liens=())
+            # Its fingerprints stay claimed: a void invoice must not come back under the same number. Closed at once, and not only
+            # when it is stored: what the same decision opens again must find the pool that it stood in.
+            return with_fitting_claims(replace(record.move_to(Phase.CANCELLED), liens=()))
         case Step.CLOSURE if record.phase in CLOSED:
             reclaim_fingerprints(judgement, record)
             return reopened(judgement, record, _reopened(record))

@@ -42,7 +42,7 @@ from tests.registry.consortium import (
 )
 from tests.registry.cover_examples import binding
 from tests.registry.existence_examples import contract, rejection
-from tests.registry.pool_examples import OF_ONE_DEBTOR, adding, pooled, present
+from tests.registry.pool_examples import OF_ONE_DEBTOR, adding, drawing, filled, pooled, present
 
 SALE = AssignmentUndone(EXPORTER, FACTOR_1, 4_000, ())
 VOID = StepUndone(Step.REGISTRATION)
@@ -390,6 +390,14 @@ def test_a_void_receivable_is_worth_nothing_to_its_pool_and_its_cover(consortium
     assert present(consortium, pool).base == 0
     assert consortium.code(judgment(receivable, REOPENED, decision=bytes(range(6, 38)))) is Code.OK
     assert consortium.record(receivable).phase is Phase.LIVE
+
+
+def test_what_one_decision_voids_and_opens_again_stays_in_its_pool(consortium: Consortium) -> None:
+    pool, (receivable,) = filled(consortium)
+    assert consortium.code(drawing(pool, 8_000)) is Code.OK
+    assert consortium.code(judgment(receivable, VOID, REOPENED)) is Code.OK
+    assert present(consortium, pool).base == 10_000
+    assert consortium.code(consortium.assignment(receivable, 1, to=FACTOR_2)) is Code.PLEDGED
 
 
 def test_cover_does_not_follow_a_part_that_goes_back(consortium: Consortium) -> None:
