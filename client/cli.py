@@ -22,6 +22,7 @@ from .commands import (
     assignment,
     by_operation,
     collection,
+    commitments,
     correction,
     cover,
     disposal,
@@ -84,6 +85,7 @@ app.add_typer(reporting.alerts_app, name="alerts")
 app.add_typer(cover.cover_app, name="cover")
 app.add_typer(pool.pool_app, name="pool")
 app.add_typer(draft.draft_app, name="draft")
+app.add_typer(commitments.commitments_app, name="commitment")
 app.command(
     epilog=f"Example: pledgebook enrol buyer-1 {_NET} --member-id lei:529900T8BM49AURSDO55 --role debtor"
 )(members.enrol)

@@ -71,7 +71,7 @@ def write_secret(path: Path, content: bytes) -> None:
         # O_EXCL also refuses a symbolic link that somebody planted in the place of the file.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
-        raise KeyFileError(f"{path} exists already; a key file is never overwritten") from error
+        raise KeyFileError(f"{path} exists already; what holds a secret is never overwritten") from error
     except OSError as error:
         raise KeyFileError(f"cannot create {path}: {error.strerror}") from error
     with os.fdopen(descriptor, "wb") as file:

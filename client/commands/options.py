@@ -68,6 +68,13 @@ AgeMax = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        help="Print only the id of what it is about, such as the new receivable: ID=$(pledgebook ... --quiet).",
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Sign nothing away: only ask how the entry would be judged now.")
 ]
@@ -133,6 +140,8 @@ class Options:
     draft: Path | None = None
     """Where to write a draft instead of submitting; only the acting member signs it."""
     valid_hours: int = DRAFT_HOURS
+    quiet: bool = False
+    """Of what was committed only the subjects' ids are printed, for scripts."""
 
 
 _Kinds = dict[str, tuple[Any, Any]]
@@ -145,6 +154,7 @@ _ASKING: Final[_Kinds] = {
 }
 _SUBMITTING: Final[_Kinds] = {
     **_ASKING,
+    "quiet": (Quiet, False),
     "dry_run": (DryRun, False),
     "draft": (DraftFile, None),
     "valid_hours": (ValidHours, DRAFT_HOURS),

@@ -129,6 +129,15 @@ def show_receipt(
         )
 
 
+def show_subjects(operations: tuple[Operation, ...], proven: ProvenReceipt, currency: str | None) -> None:
+    """For scripts: the id that each operation is about, one on a line; what was refused goes to stderr, with its reason."""
+    for name, result in zip(_names(operations, ()), proven.receipt.results, strict=True):
+        if result.code is Code.OK:
+            typer.echo(output.show_subject(result.subject) or "-")
+        else:
+            typer.echo(f"{name}: {output.describe(result, currency)}", err=True)
+
+
 def _names(operations: tuple[Operation, ...], places: Sequence[str]) -> list[str]:
     """What each operation of an entry is called: by its index too where there are several, and by its place."""
     names = [TYPE_BY_CLASS[type(operation)].name for operation in operations]

@@ -50,7 +50,7 @@ from ..verify import ProvenReceipt, ProvenStatus
 from ..wallet import Wallet, vouchings_of
 from . import output
 from .options import Options as Options
-from .outcome import show_forecast, show_receipt
+from .outcome import show_forecast, show_receipt, show_subjects
 
 T = TypeVar("T")
 
@@ -137,7 +137,10 @@ class Session:
         receipt = await self.submitter.commit(
             draft, timeout_s=self.options.timeout_s, before_hand_in=lambda ids: before_hand_in(ids[0])
         )
-        show_receipt(draft.operations, receipt, currency, places=places, as_json=self.options.as_json)
+        if self.options.quiet and not self.options.as_json:
+            show_subjects(draft.operations, receipt, currency)
+        else:
+            show_receipt(draft.operations, receipt, currency, places=places, as_json=self.options.as_json)
         if any(result.code is not Code.OK for result in receipt.receipt.results):
             raise typer.Exit(output.ExitCode.REFUSED)
         return receipt
