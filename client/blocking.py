@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from registry.genesis import Genesis
 from registry.identifiers import EntryId
+from registry.nodes import NetworkNode
 from registry.supervision.fold import ReportRequest
 
 from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
@@ -25,6 +26,7 @@ from .hand_in import Admission
 from .registry_client import PURPOSE, RegistryClient
 from .submission import Draft, EntryTurnedAway, Submitter
 from .trust import Checkpoint
+from .validator_sets import KnownSet
 from .verify import AGE_MS_MAX, Head, ProvenMember, ProvenNodes, ProvenReceipt, ProvenRecord, ProvenStatus
 
 T = TypeVar("T")
@@ -41,6 +43,8 @@ class BlockingClient:
         *,
         association_keys: int = 1,
         checkpoint: Checkpoint | None = None,
+        known_sets: Sequence[KnownSet] = (),
+        known_nodes: Sequence[NetworkNode] = (),
         verify: bool = True,
         age_ms_max: int | None = AGE_MS_MAX,
         timeout_s: float = 15.0,
@@ -55,6 +59,8 @@ class BlockingClient:
                 addresses,
                 identity,
                 checkpoint=checkpoint,
+                known_sets=known_sets,
+                known_nodes=known_nodes,
                 verify=verify,
                 age_ms_max=age_ms_max,
                 timeout_s=timeout_s,

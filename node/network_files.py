@@ -30,9 +30,10 @@ from node.config import Address, ConfigError, Limits, NodeConfig, parse_address,
 from node.keys import write_key, write_secret
 from node.tls import certificate_der, generate_identity, write_identity
 from registry.fingerprints import FingerprintKey, Numbering
-from registry.genesis import GenesisNode, encode_genesis, parse_genesis
+from registry.genesis import encode_genesis, parse_genesis
 from registry.limits import NODES_MAX
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
+from registry.nodes import NetworkNode
 from registry.operations.governance import Role
 from registry.policy import ConfirmationPolicy, Policy
 from registry.signing import SigningKey
@@ -149,7 +150,7 @@ def make_network(folder: Path, plan: NetworkPlan, now: datetime.datetime) -> Net
         members[name] = entry
         records.append(record)
     nodes: dict[str, NodeEntry] = {}
-    genesis_nodes: list[GenesisNode] = []
+    genesis_nodes: list[NetworkNode] = []
     for index, (name, _) in enumerate(names):
         # The order is association, factors, exporters, and the one exporter that validates is the first of its kind.
         power = 1 if index < plan.validators else 0
@@ -224,13 +225,13 @@ def _make_member(
 
 def _make_node_secrets(
     folder: Path, name: str, member: str, power: int, now: datetime.datetime
-) -> GenesisNode:
+) -> NetworkNode:
     folder.mkdir(parents=True)
     seed = os.urandom(32)
     write_key(folder / "consensus.key", seed)
     identity = generate_identity(name, now)
     write_identity(identity, folder / "tls.crt", folder / "tls.key")
-    return GenesisNode(
+    return NetworkNode(
         node_id=name,
         member=member,
         consensus_key=SigningKey(seed).public_key,

@@ -53,10 +53,6 @@ class Genesis:
         return next((node for node in self.nodes if node.node_id == node_id), None)
 
 
-# The name that the document's nodes had before later sets could differ.
-GenesisNode = NetworkNode
-
-
 def encode_genesis(
     *,
     name: str,

@@ -31,7 +31,7 @@ from ..directory import Directory, read_directory
 from ..errors import ClientError, DirectoryError, InputError
 from ..keys import KEY_ENVIRONMENT_VARIABLE, read_key
 from ..registry_client import RegistryClient
-from ..trust import Checkpoint, parse_checkpoint
+from ..trust import Checkpoint, parse_checkpoint, read_known_nodes
 from .audit import AuditRequest, run_audit
 from .export import export_chain
 from .findings import Exit
@@ -137,12 +137,14 @@ def export(
 
 
 async def _export(out: Path, directory: Directory, member: str | None, node: str | None) -> Checkpoint:
-    addresses = {name: each.api for name, each in directory.nodes.items()}
+    genesis, nodes = directory.genesis(), read_known_nodes(directory.nodes_path)
+    known = {each.node_id for each in (*genesis.nodes, *nodes)}
+    addresses = {name: each.api for name, each in directory.nodes.items() if name in known}
     if node is not None:
         addresses = {node: directory.node(node).api}
     # A network that stands still can be exported too, and the head that is printed says how far it goes.
     identity = _identity(directory, member)
-    async with RegistryClient(directory.genesis(), addresses, identity, age_ms_max=None) as client:
+    async with RegistryClient(genesis, addresses, identity, known_nodes=nodes, age_ms_max=None) as client:
         head = (await client.head()).checkpoint
         with bar("exporting", MofNCompleteColumn()) as moved:
             blocks = client.blocks(1, head.height)

@@ -23,9 +23,10 @@ from registry.block import encode_block, make_block
 from registry.entry import Entry, EntryBody, Mode, assemble, decode_entry, encode_body, sign_body
 from registry.errors import Code
 from registry.fingerprints import FingerprintKey, Fingerprints, Numbering
-from registry.genesis import Genesis, GenesisNode, encode_genesis, parse_genesis
+from registry.genesis import Genesis, encode_genesis, parse_genesis
 from registry.identifiers import MemberId, receivable_id
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
+from registry.nodes import NetworkNode
 from registry.operations import (
     Assign,
     Confirm,
@@ -417,7 +418,7 @@ def _consortium() -> tuple[dict[str, SigningKey], Genesis]:
         fingerprint_epoch=1,
         governance_threshold=1,
         policy=Policy(ConfirmationPolicy.NONE, False, 366, True, ("USD",)),
-        nodes=(GenesisNode("n1", _ASSOCIATION, SigningKey(b"\x07" * 32).public_key, 1, b"none"),),
+        nodes=(NetworkNode("n1", _ASSOCIATION, SigningKey(b"\x07" * 32).public_key, 1, b"none"),),
         members=members,
     )
     return keys, parse_genesis(document)

@@ -22,9 +22,10 @@ from registry.entry import (
     sign_body,
 )
 from registry.fingerprints import FingerprintKey, Fingerprints, Numbering
-from registry.genesis import Genesis, GenesisNode, encode_genesis, parse_genesis
+from registry.genesis import Genesis, encode_genesis, parse_genesis
 from registry.identifiers import MemberId
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
+from registry.nodes import NetworkNode
 from registry.operations.existence import Evidence, EvidenceKind, RegisterReceivable
 from registry.operations.governance import Role
 from registry.policy import ConfirmationPolicy, Policy
@@ -64,7 +65,7 @@ def make_genesis(name: str = "test consortium") -> Genesis:
         governance_threshold=1,
         policy=Policy(ConfirmationPolicy.NONE, False, 365, False, ("USD",)),
         nodes=tuple(
-            GenesisNode(node_id, ASSOCIATION, key_of(node_id).public_key, 1, b"certificate")
+            NetworkNode(node_id, ASSOCIATION, key_of(node_id).public_key, 1, b"certificate")
             for node_id in NODE_IDS
         ),
         members=tuple(sorted(members, key=lambda member: member.member_id)),

@@ -132,7 +132,16 @@ def test_a_stranger_is_admitted_follows_votes_and_gets_another_key(
             "govern", "nodes", "--network", str(network.directory.folder), "--node", NEWCOMER, "--json"
         )
         assert len(shown["nodes"]) == 5
+        _export_and_audit(manual, network)
         _rotate(manual, network, config, ask)
+
+
+def _export_and_audit(manual: Manual, network: Network) -> None:
+    """From the newcomer's blocks, over both changes, with nothing but the genesis document."""
+    folder, file = str(network.directory.folder), str(manual.folder / "chain.pbk")
+    head = manual.type("export", "--network", folder, "--node", NEWCOMER, "--out", file, "--json")["head"]
+    genesis = str(network.directory.genesis)
+    manual.type("audit", file, "--genesis", genesis, "--head", head, "--workers", "0")
 
 
 def _rotate(manual: Manual, network: Network, config: Path, ask: tuple[str, ...]) -> None:

@@ -121,9 +121,7 @@ def test_an_observer_comes_to_vote_and_a_founder_leaves(tmp_path: Path) -> None:
         association.register("exporter-2")
         assert network.status("exporter-2")["validating"] is False
         nodes = association.ask("association")
-        promoted = tuple(
-            replace(node, power=1) if node.node_id == "exporter-2" else node for node in nodes
-        )
+        promoted = tuple(replace(node, power=1) if node.node_id == "exporter-2" else node for node in nodes)
         height = association.decide(promoted, "factor-1")
         network.wait_height(height + 3)
         wait_validating(network, "exporter-2")

@@ -29,9 +29,10 @@ from registry.entry import (
 from registry.errors import Code
 from registry.exposure import exposure_id, exposures_of
 from registry.fingerprints import Delivery, FingerprintKey, Fingerprints, Numbering
-from registry.genesis import Genesis, GenesisNode, encode_genesis, parse_genesis
+from registry.genesis import Genesis, encode_genesis, parse_genesis
 from registry.identifiers import MemberId
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
+from registry.nodes import NetworkNode
 from registry.operations import (
     AcceptAssignment,
     AcknowledgeNotice,
@@ -204,7 +205,7 @@ def genesis_members() -> tuple[Member, ...]:
     return tuple(sorted(members, key=lambda member: member.member_id))
 
 
-def genesis_nodes() -> tuple[GenesisNode, ...]:
+def genesis_nodes() -> tuple[NetworkNode, ...]:
     homes = {
         "association": (ASSOCIATION, 1),
         "exporter-1": (EXPORTER, 1),
@@ -213,7 +214,7 @@ def genesis_nodes() -> tuple[GenesisNode, ...]:
         "observer": (AFFILIATE, 0),
     }
     return tuple(
-        GenesisNode(
+        NetworkNode(
             node_id,
             member,
             key_of("node " + node_id).public_key,

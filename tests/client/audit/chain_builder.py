@@ -22,7 +22,7 @@ from registry.block import Block, Header, encode_block, make_block
 from registry.entry import EntryBody, Mode, assemble, decode_entry, encode_body, sign_body
 from registry.errors import EntryRefused
 from registry.fingerprints import Delivery, Fingerprints, Numbering
-from registry.genesis import Genesis, GenesisNode, encode_genesis, parse_genesis
+from registry.genesis import Genesis, encode_genesis, parse_genesis
 from registry.identifiers import receivable_id
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
 from registry.nodes import NetworkNode, NodeSet, node_possession_message, voters
@@ -93,7 +93,7 @@ def genesis_document(name: str = "audit tests") -> bytes:
         for who, role in ROLES.items()
     )
     nodes = tuple(
-        GenesisNode(
+        NetworkNode(
             who, member_id_of(who), key_of("node " + who).public_key, 1, b"certificate of " + who.encode()
         )
         for who in VALIDATORS
