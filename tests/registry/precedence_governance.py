@@ -11,13 +11,15 @@ from registry.block import RULES_VERSION
 from registry.errors import Code
 from registry.fingerprints import Numbering
 from registry.member import FOREVER, MemberKey, MemberStatus, possession_message
+from registry.nodes import NetworkNode
 from registry.operations import ChangeMember, RevokeKey, RotateKey
 from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from registry.operations.governance import EnrolMember, KeyEnrolment, Role
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
+from registry.operations.validators import ChangeValidators, NodeAdmission
 from registry.receivable import Phase
 from registry.relations import Control
-from registry.state import Namespace
+from registry.state import SINGLETON, Namespace
 from tests.registry.consortium import (
     ASSOCIATION,
     ASSOCIATION_KEYS,
@@ -26,12 +28,14 @@ from tests.registry.consortium import (
     EXPORTER,
     FACTOR_1,
     FACTOR_2,
+    FACTOR_3,
     FINGERPRINT_KEY,
     START_DAY,
     STRANGER,
     Consortium,
     key_of,
 )
+from tests.registry.governance_examples import admission, nodes_with
 from tests.registry.precedence_base import (
     STRICT,
     case_of,
@@ -307,12 +311,75 @@ RISK_ASSETS = Order(
     ),
 )
 
+
+def _new_node() -> NetworkNode:
+    key = key_of("node factor-3")
+    return NetworkNode("factor-3", FACTOR_3, key.public_key, 100, b"certificate of factor-3")
+
+
+def _admitting(made: Consortium, _receivable: bytes) -> ChangeValidators:
+    node = _new_node()
+    admitted = (admission(made, node, key_of("node factor-3")),)
+    # So much power that the others are no quorum any more, which is why it is forced.
+    return ChangeValidators(nodes_with(made, node), admitted, forced=True)
+
+
+def _pending(case: Case) -> None:
+    present = case.state.newest_nodes()
+    case.put(Namespace.VALIDATORS, SINGLETON, replace(present, from_height=10**6))
+
+
+def _same_nodes(case: Case) -> None:
+    case.change(nodes=case.state.newest_nodes().nodes)
+
+
+CHANGE_VALIDATORS = Order(
+    "ChangeValidators",
+    "",
+    case_of(_admitting),
+    (
+        Break("no earlier change is waiting", Code.CHANGE_PENDING, _pending),
+        Break("the nodes are others than now", Code.ALREADY_IN_FORCE, _same_nodes),
+        Break(
+            "who runs a node is a member",
+            Code.UNKNOWN_MEMBER,
+            lambda case: case.put(Namespace.MEMBER, FACTOR_3.encode(), None),
+        ),
+        Break(
+            "each new or changed node is admitted",
+            Code.MISSING_SIGNATURE,
+            lambda case: case.change(admitted=()),
+        ),
+        Break(
+            "and no other one",
+            Code.BAD_FORMAT,
+            lambda case: case.change(admitted=(*case.operation.admitted, NodeAdmission("other", bytes(64)))),
+        ),
+        Break(
+            "its key is nobody's",
+            Code.KEY_IN_USE,
+            lambda case: case.put(Namespace.KEY_OWNER, _new_node().consensus_key, DEBTOR),
+        ),
+        Break(
+            "possession is proven",
+            Code.BAD_SIGNATURE,
+            lambda case: case.change(admitted=(NodeAdmission("factor-3", bytes(64)),)),
+        ),
+        Break(
+            "those that stay are a quorum, or it is forced",
+            Code.NO_QUORUM,
+            lambda case: case.change(forced=False),
+        ),
+    ),
+)
+
 ORDERS: Final = (
     ENROL,
     CHANGE,
     ROTATE,
     REVOKE,
     SET_POLICY,
+    CHANGE_VALIDATORS,
     SCHEDULE_UPGRADE,
     RELEASE_FINGERPRINT,
     RELATE,
