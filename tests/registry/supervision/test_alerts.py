@@ -12,7 +12,7 @@ from registry.limits import AMOUNT_MAX
 from registry.member import MemberStatus
 from registry.operations import Operation
 from registry.operations.decisions import SetPolicy
-from registry.operations.existence import EvidenceKind
+from registry.operations.existence import EvidenceKind, Instalment
 from registry.operations.governance import Role
 from registry.operations.members import ChangeMember
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
@@ -171,6 +171,17 @@ def test_days_that_no_block_fell_on_are_made_up_by_the_next_block(consortium: Co
     late = on_day(consortium, DUE + 45)
     assert [(a.height, a.detail) for a in of_kind(consortium, AlertKind.OVERDUE)] == [(late, "days_31_60")]
     assert heights_of(consortium, AlertKind.DUE_SOON) == []
+
+
+def test_arrears_are_those_of_the_earliest_instalment_that_is_not_covered(consortium: Consortium) -> None:
+    schedule = (Instalment(START_DAY + 30, 4_000), Instalment(DUE, 6_000))
+    receivable = consortium.registered(due_date=DUE, schedule=schedule)
+    soon, late = on_day(consortium, START_DAY + 23), on_day(consortium, START_DAY + 31)
+    applied(consortium, payment(receivable, 4_000))
+    assert report_of(consortium, None).standing_count == ()
+    again, over = on_day(consortium, DUE - 7), on_day(consortium, DUE + 1)
+    assert heights_of(consortium, AlertKind.DUE_SOON) == [soon, again]
+    assert heights_of(consortium, AlertKind.OVERDUE) == [late, over]
 
 
 def test_a_registration_that_is_due_soon_is_told_at_once_with_its_operation(consortium: Consortium) -> None:
