@@ -66,6 +66,8 @@ def _check_consent(operation: ChangeValidators, changed: tuple[NetworkNode, ...]
     names = {node.node_id for node in changed}
     for name in sorted(names - admitted):
         raise RuleViolation(Code.MISSING_SIGNATURE, f"{name} must be admitted with its key's signature")
+    if len(admitted) != len(operation.admitted):
+        raise RuleViolation(Code.BAD_FORMAT, "a node is admitted twice")
     for name in sorted(admitted - names):
         raise RuleViolation(Code.BAD_FORMAT, f"{name} is admitted, and is no new or changed node of the set")
 

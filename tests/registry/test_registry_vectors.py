@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from base64 import urlsafe_b64decode
+from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -21,6 +21,7 @@ import nacl.bindings
 import pytest
 
 from registry.access_token import check_token_signature, decode_token, make_token
+from registry.admission_document import decode_admission, encode_admission, request_admission
 from registry.block import decode_block, decode_header, encode_block
 from registry.codec import pack, unpack
 from registry.covers import policy_use_id
@@ -32,6 +33,7 @@ from registry.genesis import parse_genesis
 from registry.identifiers import MemberId, lien_id, receivable_id, show_id
 from registry.limits import HEIGHT_MAX
 from registry.member import possession_message
+from registry.nodes import NetworkNode
 from registry.operations import OPERATION_TYPES
 from registry.operations.existence import Defence, Instalment
 from registry.operations.governance import EnrolMember, KeyEnrolment, Role
@@ -184,6 +186,12 @@ def chain() -> Consortium:
     return consortium
 
 
+def _node_request(consortium: Consortium) -> str:
+    key = key_of("node of factor 2")
+    node = NetworkNode("factor-2b", FACTOR_2, key.public_key, 1, b"certificate of factor-2b")
+    return encode_admission(request_admission(consortium.genesis.chain_id, node, key)).decode()
+
+
 def build() -> dict[str, Any]:
     consortium = chain()
     document = genesis_document(consortium.genesis.policy)
@@ -200,6 +208,7 @@ def build() -> dict[str, Any]:
             "policy_hash": consortium.genesis.policy.hash().hex(),
             "state_root": genesis_state(consortium.genesis).state_root.hex(),
         },
+        "node_request": _node_request(consortium),
         "entries": [_entry(raw) for raw in entries],
         "blocks": [
             {
@@ -363,6 +372,24 @@ def test_genesis(vectors: dict[str, Any]) -> None:
     policy = [1, 0, 365, 0, ["CNY", "EUR", "JPY", "USD"], 72, 72, 30, 10, 0, 1, [], [], [1_000], 4, 90, 0, 0]
     assert hashed("policy", msgpack.packb(policy)) == vectors["genesis"]["policy_hash"]
     assert isinstance(genesis.policy, Policy)
+
+
+def test_node_request(vectors: dict[str, Any]) -> None:
+    fields = json.loads(vectors["node_request"])
+    node = fields["node"]
+    stated = [
+        node["node_id"],
+        node["member_id"],
+        bytes.fromhex(node["consensus_key"]),
+        b64decode(node["tls_certificate"]),
+    ]
+    message = b"pledgebook/node-possession/v1\0" + bytes.fromhex(fields["chain_id"]) + msgpack.packb(stated)
+    signature = bytes.fromhex(fields["possession"])
+    assert nacl.bindings.crypto_sign_open(signature + message, stated[2]) == message
+    assert (
+        encode_admission(decode_admission(vectors["node_request"].encode())).decode()
+        == vectors["node_request"]
+    )
 
 
 def test_entries(vectors: dict[str, Any]) -> None:

@@ -166,6 +166,17 @@ def test_admitting_what_does_not_change_is_refused(consortium: Consortium) -> No
         assert code is Code.BAD_FORMAT
 
 
+def test_a_node_is_admitted_once(consortium: Consortium) -> None:
+    twice = tuple(
+        sorted(
+            (admission(consortium, newcomer(), NEW_KEY), NodeAdmission("factor-3", bytes(64))),
+            key=lambda each: each.possession,
+        )
+    )
+    operation = addition(consortium, admitted=twice)
+    assert consortium.code(operation, signed_by=(ASSOCIATION, FACTOR_3)) is Code.BAD_FORMAT
+
+
 # --- keys
 
 
