@@ -99,7 +99,7 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
     Code.NO_OFFER: "There is no such open offer to this party (any more); ask for a new one.",
     Code.NO_RECOURSE: "It was taken without recourse and cannot be given back.",
     Code.NOT_DUE: "It is not overdue beyond the days of grace yet; wait until then.",
-    Code.BLANKET_CONFLICT: "An earlier blanket assignment covers this exporter, debtor and period; agree on another period.",
+    Code.BLANKET_CONFLICT: "An earlier blanket assignment covers this exporter, debtor and period; agree on another period, or deal with the factor that has it.",
     Code.NO_NOTICE: "No notice of this holder stands; notify the debtor first.",
     Code.LATE: "The pledge has ended or has been renewed past this; agree on a new one.",
     Code.NO_DEFAULT: "No default is on record; declare it first, once it is due.",
@@ -113,7 +113,7 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
     Code.NOT_IN_POOL: "The receivable stands in no pool (any more): a closed one has left by itself.",
     Code.IN_OTHER_POOL: "The receivable stands in another pool; it must be removed there first.",
     Code.SHORTFALL: "The pool's base does not carry this; add receivables, repay, or ask for less.",
-    Code.ABUSE: "This party has objected without a case before; file the case with the court first.",
+    Code.ABUSE: "This party has no interest in it on record, states no claim, or has objected before; file a case with the court first.",
     Code.NO_OBJECTION: "There is no such objection (any more).",
     Code.NO_ORDER: (
         "No order stands here, it was executed before, or what it names does not stand; check case, decision and record."
