@@ -55,6 +55,12 @@ class Manual:
     def govern(self, *arguments: str) -> dict[str, Any]:
         return self.type("govern", *arguments, "--network", str(self.network.directory.folder), "--json")
 
+    def refused(self, *arguments: str) -> str:
+        """What a command says that is not carried out."""
+        self._capsys.readouterr()
+        assert run(("govern", *arguments, "--network", str(self.network.directory.folder))) == 2
+        return self._capsys.readouterr().err
+
     def decided(self, *arguments: str) -> int:
         """The height of a change."""
         said = self.govern("change-validators", *arguments)
@@ -133,6 +139,7 @@ def test_a_stranger_is_admitted_follows_votes_and_gets_another_key(
         )
         assert len(shown["nodes"]) == 5
         _export_and_audit(manual, network)
+        _ask_who_is_up(manual, network)
         _rotate(manual, network, config, ask)
 
 
@@ -142,6 +149,17 @@ def _export_and_audit(manual: Manual, network: Network) -> None:
     head = manual.type("export", "--network", folder, "--node", NEWCOMER, "--out", file, "--json")["head"]
     genesis = str(network.directory.genesis)
     manual.type("audit", file, "--genesis", genesis, "--head", head, "--workers", "0")
+
+
+def _ask_who_is_up(manual: Manual, network: Network) -> None:
+    """The ledger takes exporter-1 for present; the command asks, and does not sign what would be the end."""
+    network.kill("exporter-1")
+    leaving = ("--power", "factor-1=0", "--power", "association=0")
+    refused = manual.refused("change-validators", *leaving)
+    assert "exporter-1 do not answer" in refused
+    assert "2 of a power of 3" in refused
+    network.start("exporter-1")
+    network.wait_healthy(["exporter-1"])
 
 
 def _rotate(manual: Manual, network: Network, config: Path, ask: tuple[str, ...]) -> None:
