@@ -98,7 +98,7 @@ class Chain:
     def misdirected(self, operation: Any, dice: Dice) -> Any:
         """Sometimes about another receivable or pool, or one that is not there."""
         for name, there in (("receivable", self.ledger.book.debts), ("pool", self.ledger.book.pools)):
-            if hasattr(operation, name) and dice.rarely(60):
+            if hasattr(operation, name) and dice.rarely(40):
                 return replace(operation, **{name: dice.one([NOWHERE, *there])})
         return operation
 

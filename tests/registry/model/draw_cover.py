@@ -23,7 +23,8 @@ def loss_payee(dice: Dice, debt: Debt, insured: str) -> str:
 
 def draw_binding(scene: Scene, dice: Dice) -> Any:
     def is_sound(debt: Debt) -> bool:
-        return debt.is_open and debt.default is None and debt.owed > 0 and not debt.rejected
+        in_time = debt.default is None and scene.now_ms // DAY_MS <= debt.first_unpaid()
+        return debt.is_open and in_time and debt.disputed < debt.owed and not debt.rejected
 
     debt = scene.debt(dice, is_sound)
     name = NOWHERE if debt is None else debt.name
@@ -38,7 +39,7 @@ def draw_binding(scene: Scene, dice: Dice) -> Any:
         scene.now_ms + dice.one((200, 400, 30, 200, 5)) * DAY_MS if not dice.rarely(20) else scene.now_ms
     )
     payee = insured if debt is None else loss_payee(dice, debt, insured)
-    amount = dice.near((held - covered, held), max(1, (held - covered) // 2))
+    amount = dice.near((held - covered, held - covered, held), max(1, (held - covered) // 2))
     return BindCover(name, insurer, insured, amount, policy, limit, until_ms, payee)
 
 
@@ -94,5 +95,5 @@ DRAWS: tuple[tuple[int, Draw], ...] = (
     (6, draw_binding),
     (3, draw_altering),
     (1, draw_ending),
-    (5, draw_claim),
+    (7, draw_claim),
 )

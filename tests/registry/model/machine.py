@@ -51,7 +51,7 @@ FOCI: dict[str, dict[str, int]] = {
     "trade": {"assignment": 5, "security": 3, "existence": 1, "evidence": 1, "collection": 1},
     "papers": {"existence": 5, "evidence": 4, "assignment": 1},
     "collection": {"collection": 5, "security": 4, "assignment": 3, "evidence": 1},
-    "cover": {"cover": 5, "collection": 3, "security": 1, "assignment": 1},
+    "cover": {"cover": 5, "collection": 3, "security": 3, "assignment": 2},
     "pool": {"pool": 6, "existence": 2, "collection": 1, "security": 1},
     "authority": {"governance": 4, "restraint": 4, "assignment": 3, "security": 1, "existence": 1},
 }

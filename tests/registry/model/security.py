@@ -152,7 +152,7 @@ def enforce(book: Book, here: Here, op: EnforcePledge) -> bytes:
     lien = own_lien(debt, op.lien, op.pledgee)
     if op.amount > lien.amount:
         raise Refused(Code.NOT_LIENHOLDER, lien.place, (Reason("pledged", lien.amount),))
-    if (op.pledgor is None and op.court is None) or op.pledgor not in (None, lien.pledgor):
+    if op.court is None and op.pledgor != lien.pledgor:
         raise Refused(Code.NOT_PERMITTED, lien.place)
     if lien.behind is not None:
         raise Refused(Code.PLEDGED, debt.liens[lien.behind].place)

@@ -30,8 +30,8 @@ APPLIED: dict[str, tuple[str, ...]] = {
         "ResolveDispute",
     ),
     "collection": ("RecordPayment", "ReversePayment", "DeclareDefault", "SetCollectionAccount", "Settle"),
-    "cover": ("BindCover", "AlterCover", "EndCover", "ClaimCover", "DeclareDefault"),
-    "pool": ("CreatePool", "AddToPool", "RemoveFromPool", "SubstituteInPool", "DrawPool", "RepayPool"),
+    "cover": ("BindCover", "AlterCover", "EndCover", "DeclareDefault"),
+    "pool": ("CreatePool", "AddToPool", "RemoveFromPool", "DrawPool", "RepayPool"),
     "authority": ("ChangeMember", "SetPolicy", "RotateKey", "RaiseObjection", "Freeze", "ReverseByJudgment"),
 }
 
