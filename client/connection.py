@@ -27,6 +27,7 @@ from registry.nodes import NetworkNode
 from registry.signing import SigningKey
 
 from .errors import CallRefused, ClientError, Unreachable
+from .wire import words_of
 
 # A block of 4 MiB with certificate and receipts.
 MESSAGE_BYTES_MAX: Final = 16 << 20
@@ -105,7 +106,7 @@ class Connection:
     def failure(self, error: grpc.aio.AioRpcError) -> ClientError:
         """The typed error behind a failed call: `Unreachable` when another node may answer, else `CallRefused`."""
         reason, retry_after_ms = _details(error)
-        message = error.details() or error.code().name
+        message = words_of(error.details() or error.code().name)
         if reason is None and error.code() in _ASK_ANOTHER_NODE:
             return Unreachable(f"{self.node_id} at {self.address}: {message}")
         return CallRefused(
@@ -124,7 +125,7 @@ def _details(error: grpc.aio.AioRpcError) -> tuple[str | None, int | None]:
             for detail in Status.FromString(value).details:
                 info, retry = ErrorInfo(), RetryInfo()
                 if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
-                    reason = info.reason
+                    reason = words_of(info.reason)
                 elif detail.Unpack(retry):
                     retry_after_ms = retry.retry_delay.ToMilliseconds()
         except DecodeError:

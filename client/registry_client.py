@@ -170,7 +170,11 @@ class RegistryClient:
                 )
         return [
             Admission(
-                entry_id, connection.node_id, admission.code, admission.message, admission.retry_after_ms
+                entry_id,
+                connection.node_id,
+                wire.words_of(admission.code),
+                wire.words_of(admission.message),
+                admission.retry_after_ms,
             )
             for entry_id, admission in zip(expected, response.admissions, strict=True)
         ]

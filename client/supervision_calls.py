@@ -23,6 +23,7 @@ from .connection import Connection
 from .errors import CallRefused
 from .node_circle import PASSING, RETRY_PAUSE_S, NodeCircle
 from .verify import Head
+from .wire import words_of
 
 DOCUMENT_BYTES_MAX: Final = 256 << 20
 
@@ -123,11 +124,11 @@ def _alert(message: supervision_pb2.Alert) -> RaisedAlert:
         place = message.reference
         reference = Reference(place.subject, place.height, place.entry_index, place.operation_index)
     return RaisedAlert(
-        kind=message.kind,
+        kind=words_of(message.kind),
         subject=message.subject,
-        currency=message.currency,
+        currency=words_of(message.currency),
         amount=message.amount,
-        detail=message.detail,
+        detail=words_of(message.detail),
         reference=reference,
         entry_id=message.entry_id,
         entry_index=message.entry_index if message.HasField("entry_index") else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from pledgebook.v1 import ledger_pb2, registry_pb2
 from registry.errors import Reference
@@ -25,6 +26,17 @@ from .answers import (
     StatusAnswer,
     ValidatorChange,
 )
+
+# The longest that a correct node says is a few sentences.
+WORDS_CHARS_MAX: Final = 2_000
+
+
+def words_of(said: str) -> str:
+    """What a node says in words, as something that a terminal only shows.
+
+    With a control character a liar could wipe out its refusal where people read it, and write that all is done.
+    """
+    return "".join(char if char.isprintable() else "\ufffd" for char in said[:WORDS_CHARS_MAX])
 
 
 def key_message(key: ReceivableKey) -> registry_pb2.ReceivableKey:
@@ -92,14 +104,14 @@ def certified_block(message: ledger_pb2.CertifiedBlock) -> CertifiedBlock:
 
 def ledger_status(message: ledger_pb2.GetLedgerStatusResponse) -> LedgerStatus:
     return LedgerStatus(
-        node_id=message.node_id,
+        node_id=words_of(message.node_id),
         chain_id=message.chain_id,
         height=message.height,
         block_hash=message.block_hash,
         time_ms=message.time_ms,
         validating=message.validating,
         catching_up=message.catching_up,
-        software_version=message.software_version,
+        software_version=words_of(message.software_version),
     )
 
 
@@ -109,8 +121,8 @@ def event(message: registry_pb2.Event) -> Event:
         entry_index=message.entry_index,
         operation_index=message.operation_index,
         entry_id=message.entry_id,
-        operation=message.operation,
-        code=message.code,
+        operation=words_of(message.operation),
+        code=words_of(message.code),
         receivable_id=message.receivable_id,
         time_ms=message.time_ms,
     )
@@ -119,8 +131,8 @@ def event(message: registry_pb2.Event) -> Event:
 def preflight(message: registry_pb2.PreflightResponse) -> Preflight:
     return Preflight(
         height=message.height,
-        door_code=message.door_code,
-        door_message=message.door_message,
+        door_code=words_of(message.door_code),
+        door_message=words_of(message.door_message),
         forecasts=tuple(_forecast(result) for result in message.results),
     )
 
@@ -134,7 +146,8 @@ def _forecast(message: registry_pb2.OperationResult) -> Forecast:
             message.collided_entry,
             message.collided_operation,
         )
-    return Forecast(message.code, message.subject, collided_with, tuple(message.reasons))
+    reasons = tuple(words_of(reason) for reason in message.reasons)
+    return Forecast(words_of(message.code), message.subject, collided_with, reasons)
 
 
 def _present(message: registry_pb2.PresentValue) -> PresentValue:
