@@ -135,7 +135,7 @@ def _without_step(judgement: Judgement, record: Receivable, step: Step) -> Recei
         case Step.REGISTRATION:
             # Its fingerprints stay claimed: a void invoice must not come back under the same number. Closed at once, and not only
             # when it is stored: what the same decision opens again must find the pool that it stood in.
-            return with_fitting_claims(replace(record.move_to(Phase.CANCELLED), liens=()))
+            return with_fitting_claims(replace(record.move_to(Phase.CANCELLED), liens=(), notices=()))
         case Step.CLOSURE if record.phase in CLOSED:
             reclaim_fingerprints(judgement, record)
             return reopened(judgement, record, _reopened(record))

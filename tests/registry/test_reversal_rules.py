@@ -281,11 +281,11 @@ def test_a_void_registration_ends_what_stands_on_it_and_keeps_its_number(consort
     consortium.do(consortium.assignment(receivable, 4_000))
     pledged(consortium, receivable, 1_000)
     offered(consortium, receivable, 1_000, FACTOR_2)
-    consortium.do(confirmation(receivable))
+    consortium.do(confirmation(receivable), notice(receivable))
     assert consortium.code(judgment(receivable, VOID)) is Code.OK
     record = consortium.record(receivable)
     assert record.phase is Phase.CANCELLED
-    assert (record.liens, record.reservations) == ((), ())
+    assert (record.liens, record.reservations, record.notices) == ((), (), ())
     assert amounts(consortium, receivable) == {EXPORTER: 6_000, FACTOR_1: 4_000}
     assert free_amount(record, FACTOR_1).amount == 0
     assert consortium.code(consortium.registration("I N V 007")) is Code.DUPLICATE_RECEIVABLE

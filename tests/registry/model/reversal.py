@@ -9,7 +9,7 @@ from registry.limits import JUDGMENTS_MAX
 from registry.operations.reversal import AssignmentUndone, PledgeUndone, ReverseByJudgment, Step, StepUndone
 from tests.registry.model.book import Book, Debt, Here, Judge, Refused, closed, need_positive
 from tests.registry.model.existence import need_papers_free, reclaim_papers
-from tests.registry.model.value import end_lien, fit_liens, forget_empty_terms, move
+from tests.registry.model.value import end_lien, fit_claims, fit_liens, forget_empty_terms, move
 
 
 def reverse(book: Book, here: Here, op: ReverseByJudgment) -> bytes:
@@ -81,6 +81,9 @@ def undo_step(debt: Debt, step: Step) -> None:
         case Step.REGISTRATION:
             debt.close("cancelled")
             debt.liens.clear()
+            debt.notices.clear()
+            # What the same decision opens again must find nothing left over.
+            fit_claims(debt)
         case Step.CLOSURE if debt.is_closed:
             owed = "live" if debt.default is None else "overdue"
             debt.reopen(owed if debt.cap is None else "future")
