@@ -5,8 +5,8 @@ never follows value. Where the part shrinks, what no longer fits is taken from t
 has none. A cover runs out by block time, but not after a default: the loss came while it ran, and can still be claimed.
 
 What stands under one policy of one insurer is counted as it changes (`WorkingState.put`), never by looking through the state,
-so no rule can forget it. A policy's limit is stated once, and for the whole of what it answers for: what has been claimed under it
-counts on.
+so no rule can forget it. A policy's limit is stated once, and for the whole of what it answers for: what has been claimed under
+it counts on.
 Leaves to others: who may be covered, by whom (`registry.rules.cover`).
 """
 

@@ -1,8 +1,8 @@
 """What a factor has at stake with one debtor in one currency: counted as it changes, never by looking through the state.
 
 It is the sum of the parts that the factor holds, of the liens that it has, of all ranks, and of what stands in its pools, on
-receivables that are neither settled nor cancelled. `WorkingState` keeps the counters whenever a receivable is written, so no rule can forget it. Limits
-are judged per currency: the chain knows no exchange rate, and would have to trust somebody for one.
+receivables that are neither settled nor cancelled. `WorkingState` keeps the counters whenever a receivable is written, so no rule
+can forget it. Limits are judged per currency: the chain knows no exchange rate, and would have to trust somebody for one.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The genesis document names the first nodes and an operation states every later set whole, in the same words. A set is in force
 from a height on; the sets before it are linked to it, so that votes of any earlier height can still be judged.
 
-Guarantees: `decode_validators(bytes)` is exactly what `validators_hash` was taken over, so that a client that has the hash
-from a certified header needs nobody's word for the set. Leaves to others: quorums (consensus), and who may change a set
+Guarantees: what `decode_voters` reads is exactly what `validators_hash` was taken over, so that a client that has the hash from
+a certified header needs nobody's word for the set. Leaves to others: quorums (consensus), and who may change a set
 (`registry.rules.validators`).
 """
 
@@ -107,22 +107,22 @@ NETWORK_NODE: Final = Struct(
     },
 )
 NODES: Final = Nodes()
+# `operations.fields` has the shape of a reference too, but its package has an operation that states nodes, and so needs this module.
+_REFERENCE: Final = Struct(
+    Reference,
+    {
+        "subject": Bytes(32),
+        "height": Uint(limits.HEIGHT_MAX),
+        "entry_index": Uint(limits.BLOCK_ENTRIES_MAX),
+        "operation_index": Uint(limits.OPERATIONS_MAX),
+    },
+)
 NODE_SET: Final = Struct(
     NodeSet,
     {
         "from_height": Uint(limits.HEIGHT_MAX, 1),
         "before": Optional_(Uint(limits.HEIGHT_MAX, 1)),
-        "decided": Optional_(
-            Struct(
-                Reference,
-                {
-                    "subject": Bytes(32),
-                    "height": Uint(limits.HEIGHT_MAX),
-                    "entry_index": Uint(limits.BLOCK_ENTRIES_MAX),
-                    "operation_index": Uint(limits.OPERATIONS_MAX),
-                },
-            )
-        ),
+        "decided": Optional_(_REFERENCE),
         "nodes": NODES,
     },
 )

@@ -10,7 +10,7 @@ from typing import Final
 
 from .. import limits
 from ..attestations import is_voided
-from ..covers import Cover, PolicyUse, cover_of, covered_of, policy_use_id, running, without_cover
+from ..covers import Cover, PolicyUse, cover_of, covered_of, policy_use_id, without_cover
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..identifiers import cover_id
 from ..liens import fit_liens
@@ -35,8 +35,6 @@ def bind_cover(judgement: Judgement, operation: BindCover) -> bytes:
     positive(operation.amount)
     positive(operation.policy_limit)
     _check_term(judgement, operation.until_ms)
-    # A block ends a bounded number of what has run out. What it left over is over all the same.
-    record = replace(record, covers=running(record.covers, judgement.time_ms))
     _check_holds(record, operation.insured)
     _check_parties(judgement, record, operation.insurer, operation.insured, operation.amount)
     _check_risk(judgement, record, operation.insured, operation.amount)
@@ -329,16 +327,11 @@ def _cover_of(judgement: Judgement, record: Receivable, operation: AlterCover | 
     cover = cover_of(record.covers, operation.cover)
     if cover is None or (cover.insurer, cover.insured) != (operation.insurer, operation.insured):
         raise _no_cover(record, operation.cover)
-    # After a default it is kept whatever its end; before, a block may have left it over.
-    if record.default is None and cover.until_ms <= judgement.time_ms:
-        raise _no_cover(record, operation.cover, cover.place)
     return cover
 
 
-def _no_cover(record: Receivable, identifier: bytes, place: Reference | None = None) -> RuleViolation:
-    return RuleViolation(
-        Code.NO_COVER, f"no such cover {identifier.hex()} runs", collided_with=place or record.place
-    )
+def _no_cover(record: Receivable, identifier: bytes) -> RuleViolation:
+    return RuleViolation(Code.NO_COVER, f"no such cover {identifier.hex()} runs", collided_with=record.place)
 
 
 def _ineligible(

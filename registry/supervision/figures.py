@@ -19,10 +19,11 @@ from ..policy import OverdueBucket, overdue_bucket
 from ..pools import Pool, shortfall
 from ..receivable import Phase, Receivable
 from ..relations import common_control
+from ..rules.arrears import first_unpaid_day
 from ..state import Namespace, WorkingState
 from .flows import Flow, Flows
 from .observation import DAY_MS
-from .positions import Position, Scope, interested, position_of, unconfirmed, unpaid_since
+from .positions import Position, Scope, interested, position_of, unconfirmed
 
 BASIS_POINTS: Final = 10_000
 SMALL: Final = (EnterpriseClass.SMALL, EnterpriseClass.MICRO)
@@ -132,7 +133,7 @@ class StockCount:
         if record.phase is Phase.FUTURE:
             sums["future"] += position.amount
         else:
-            stock.ageing[overdue_bucket(unpaid_since(record), self._day)] += position.amount
+            stock.ageing[overdue_bucket(first_unpaid_day(record), self._day)] += position.amount
         self._add_registrations(record, position, sums)
 
     def add_pool(self, pool: Pool) -> None:

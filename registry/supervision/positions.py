@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..receivable import CLOSED, Lien, Receivable
-from ..rules.arrears import first_unpaid_day
 
 Scope = frozenset[str]
 
@@ -71,11 +70,6 @@ def position_of(record: Receivable, scope: Scope) -> Position:
 def unconfirmed(record: Receivable, position: Position) -> int:
     """How much of the position is beyond what the debtor has confirmed of the receivable."""
     return max(0, position.amount - record.confirmation.amount)
-
-
-def unpaid_since(record: Receivable) -> int:
-    """The day on which the earliest instalment was due that is not covered by payments and dilutions."""
-    return first_unpaid_day(record)
 
 
 def _counts(record: Receivable, lien: Lien, scope: Scope, holders: Scope) -> bool:

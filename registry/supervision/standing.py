@@ -16,9 +16,9 @@ from ..errors import Reference
 from ..identifiers import show_id
 from ..policy import OverdueBucket, overdue_bucket
 from ..receivable import CLOSED, Receivable
+from ..rules.arrears import first_unpaid_day
 from .alerts import AlertKind, AlertSettings
 from .observation import DAY_MS
-from .positions import unpaid_since
 
 TimeOf = Callable[[int], int]
 """The time of a committed block by its height, in Unix milliseconds."""
@@ -61,7 +61,7 @@ def _days(record: Receivable, settings: AlertSettings, time_of: TimeOf) -> Itera
     if record.phase in CLOSED:
         return
     if record.is_open:
-        due = unpaid_since(record)
+        due = first_unpaid_day(record)
         yield due - settings.due_soon_days
         yield from (due + days for days in _BUCKET_STARTS)
         newest = _newest_attestation(record)
@@ -82,7 +82,7 @@ def _in_time(record: Receivable, day: int, settings: AlertSettings) -> Iterator[
     """What is due soon, or is overdue. What was paid in full waits for nothing but its settlement."""
     if not record.is_open or not record.outstanding:
         return
-    due = unpaid_since(record)
+    due = first_unpaid_day(record)
     bucket = overdue_bucket(due, day)
     if bucket is not OverdueBucket.NOT_DUE:
         yield Standing(AlertKind.OVERDUE, bucket.name.lower(), record.outstanding, record.default)
