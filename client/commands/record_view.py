@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from registry.identifiers import show_id
@@ -16,6 +16,16 @@ from . import output
 
 def record_document(record: Receivable) -> dict[str, Any]:
     """The whole record as JSON: ids in base32."""
+    return {
+        **_figures(record),
+        **_holders(record),
+        **_securities(record),
+        **_restraints(record),
+        **_evidence(record),
+    }
+
+
+def _figures(record: Receivable) -> dict[str, Any]:
     return {
         "receivable_id": show_id(record.receivable_id),
         "registered": output.place_document(record.place),
@@ -31,6 +41,11 @@ def record_document(record: Receivable) -> dict[str, Any]:
         "issue_date": date_of(record.issue_date).isoformat(),
         "due_date": date_of(record.due_date).isoformat(),
         "phase": record.phase.name.lower(),
+    }
+
+
+def _holders(record: Receivable) -> dict[str, Any]:
+    return {
         "parts": [
             {
                 "holder": part.holder,
@@ -40,18 +55,6 @@ def record_document(record: Receivable) -> dict[str, Any]:
                 "since": output.place_document(part.since),
             }
             for part in record.parts
-        ],
-        "liens": [
-            {
-                "lien_id": show_id(lien.lien_id),
-                "pledgor": lien.pledgor,
-                "pledgee": lien.pledgee,
-                "amount_minor_units": lien.amount,
-                "until_ms": lien.until_ms,
-                "behind": None if lien.behind is None else show_id(lien.behind),
-                "place": output.place_document(lien.place),
-            }
-            for lien in record.liens
         ],
         "offers": [
             {
@@ -74,6 +77,23 @@ def record_document(record: Receivable) -> dict[str, Any]:
             }
             for notice in record.notices
         ],
+    }
+
+
+def _securities(record: Receivable) -> dict[str, Any]:
+    return {
+        "liens": [
+            {
+                "lien_id": show_id(lien.lien_id),
+                "pledgor": lien.pledgor,
+                "pledgee": lien.pledgee,
+                "amount_minor_units": lien.amount,
+                "until_ms": lien.until_ms,
+                "behind": None if lien.behind is None else show_id(lien.behind),
+                "place": output.place_document(lien.place),
+            }
+            for lien in record.liens
+        ],
         "pool": None
         if record.pool is None
         else {
@@ -95,6 +115,11 @@ def record_document(record: Receivable) -> dict[str, Any]:
             }
             for cover in record.covers
         ],
+    }
+
+
+def _restraints(record: Receivable) -> dict[str, Any]:
+    return {
         "freezes": [
             {
                 "case_number": order.case_number,
@@ -123,6 +148,11 @@ def record_document(record: Receivable) -> dict[str, Any]:
             }
             for each in record.judgments
         ],
+    }
+
+
+def _evidence(record: Receivable) -> dict[str, Any]:
+    return {
         "confirmation": record.confirmation.kind.name.lower(),
         "cap": None if record.future is None else record.future.cap,
         "origin": None if record.origin is None else show_id(record.origin),
@@ -178,78 +208,100 @@ def print_record(record: Receivable, names: Mapping[str, str], proof: str) -> No
         },
     )
     if record.parts:
-        output.print_rows(
-            "Held by",
-            ("holder", "amount", "free", "recourse", "since height"),
-            [
-                (
-                    named(part.holder),
-                    show_amount(part.amount, currency),
-                    show_amount(free_amount(record, part.holder).amount, currency),
-                    "yes" if part.with_recourse else "no",
-                    str(part.since.height),
-                )
-                for part in record.parts
-            ],
-        )
+        _print_parts(record, named)
     if record.liens:
-        output.print_rows(
-            "Pledged to",
-            ("pledgee", "by", "amount", "until", "lien"),
-            [
-                (
-                    named(lien.pledgee),
-                    named(lien.pledgor),
-                    show_amount(lien.amount, currency),
-                    datetime.datetime.fromtimestamp(lien.until_ms / 1_000, datetime.UTC).date().isoformat(),
-                    show_id(lien.lien_id),
-                )
-                for lien in record.liens
-            ],
-        )
+        _print_liens(record, named)
     if record.reservations:
-        output.print_rows(
-            "Offered to",
-            ("factor", "by", "amount", "until", "offer"),
-            [
-                (
-                    named(offer.assignee),
-                    named(offer.assignor),
-                    show_amount(offer.amount, currency),
-                    datetime.datetime.fromtimestamp(offer.until_ms / 1_000, datetime.UTC).isoformat(
-                        " ", "minutes"
-                    ),
-                    show_id(offer.offer_id),
-                )
-                for offer in record.reservations
-            ],
-        )
+        _print_offers(record, named)
     if record.covers:
-        output.print_rows(
-            "Covered by",
-            ("insurer", "insured", "amount", "until", "loss payee", "cover"),
-            [
-                (
-                    named(cover.insurer),
-                    named(cover.insured),
-                    show_amount(cover.amount, currency),
-                    datetime.datetime.fromtimestamp(cover.until_ms / 1_000, datetime.UTC).date().isoformat(),
-                    named(cover.loss_payee),
-                    show_id(cover.cover_id),
-                )
-                for cover in record.covers
-            ],
-        )
+        _print_covers(record, named)
     if record.notices:
-        output.print_rows(
-            "Notified to the debtor",
-            ("payee", "since height", "acknowledged"),
-            [
-                (
-                    named(notice.holder),
-                    str(notice.place.height),
-                    f"at height {notice.acknowledged.place.height}" if notice.acknowledged else "not yet",
-                )
-                for notice in record.notices
-            ],
-        )
+        _print_notices(record, named)
+
+
+def _print_parts(record: Receivable, named: Callable[[str], str]) -> None:
+    output.print_rows(
+        "Held by",
+        ("holder", "amount", "free", "recourse", "since height"),
+        [
+            (
+                named(part.holder),
+                show_amount(part.amount, record.currency),
+                show_amount(free_amount(record, part.holder).amount, record.currency),
+                "yes" if part.with_recourse else "no",
+                str(part.since.height),
+            )
+            for part in record.parts
+        ],
+    )
+
+
+def _print_liens(record: Receivable, named: Callable[[str], str]) -> None:
+    output.print_rows(
+        "Pledged to",
+        ("pledgee", "by", "amount", "until", "lien"),
+        [
+            (
+                named(lien.pledgee),
+                named(lien.pledgor),
+                show_amount(lien.amount, record.currency),
+                _moment(lien.until_ms).date().isoformat(),
+                show_id(lien.lien_id),
+            )
+            for lien in record.liens
+        ],
+    )
+
+
+def _print_offers(record: Receivable, named: Callable[[str], str]) -> None:
+    output.print_rows(
+        "Offered to",
+        ("factor", "by", "amount", "until", "offer"),
+        [
+            (
+                named(offer.assignee),
+                named(offer.assignor),
+                show_amount(offer.amount, record.currency),
+                _moment(offer.until_ms).isoformat(" ", "minutes"),
+                show_id(offer.offer_id),
+            )
+            for offer in record.reservations
+        ],
+    )
+
+
+def _print_covers(record: Receivable, named: Callable[[str], str]) -> None:
+    output.print_rows(
+        "Covered by",
+        ("insurer", "insured", "amount", "until", "loss payee", "cover"),
+        [
+            (
+                named(cover.insurer),
+                named(cover.insured),
+                show_amount(cover.amount, record.currency),
+                _moment(cover.until_ms).date().isoformat(),
+                named(cover.loss_payee),
+                show_id(cover.cover_id),
+            )
+            for cover in record.covers
+        ],
+    )
+
+
+def _print_notices(record: Receivable, named: Callable[[str], str]) -> None:
+    output.print_rows(
+        "Notified to the debtor",
+        ("payee", "since height", "acknowledged"),
+        [
+            (
+                named(notice.holder),
+                str(notice.place.height),
+                f"at height {notice.acknowledged.place.height}" if notice.acknowledged else "not yet",
+            )
+            for notice in record.notices
+        ],
+    )
+
+
+def _moment(time_ms: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(time_ms / 1_000, datetime.UTC)
