@@ -87,7 +87,7 @@ def draw_withdrawal(scene: Scene, dice: Dice) -> Any:
 
 def draw_acceptance(scene: Scene, dice: Dice) -> Any:
     debt = scene.debt(dice, lambda debt: debt.offers)
-    if debt is None or (not debt.offers and dice.half()):
+    if debt is None or (not debt.offers and not dice.rarely(8)):
         return draw_offer(scene, dice)
     name, assignee = NOWHERE, FACTOR_1
     if debt.offers:
@@ -171,7 +171,7 @@ DRAWS: tuple[tuple[int, Draw], ...] = (
     (9, draw_assignment),
     (5, draw_offer),
     (2, draw_withdrawal),
-    (5, draw_acceptance),
+    (8, draw_acceptance),
     (5, draw_giving_back),
     (2, draw_blanket),
     (4, draw_notice),

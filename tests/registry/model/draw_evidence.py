@@ -126,7 +126,7 @@ def draw_credit_note(scene: Scene, dice: Dice) -> Any:
 
 
 DRAWS: tuple[tuple[int, Draw], ...] = (
-    (4, draw_confirmation),
+    (6, draw_confirmation),
     (4, draw_silence),
     (1, draw_rejection),
     (5, draw_dispute),

@@ -48,7 +48,7 @@ FAMILIES: dict[str, tuple[tuple[int, Draw], ...]] = {
     "governance": draw_governance.DRAWS,
 }
 FOCI: dict[str, dict[str, int]] = {
-    "trade": {"assignment": 5, "security": 3, "existence": 1, "evidence": 1, "collection": 1},
+    "trade": {"assignment": 6, "security": 4, "existence": 2, "evidence": 1, "collection": 1},
     "papers": {"existence": 5, "evidence": 4, "assignment": 1},
     "collection": {"collection": 5, "security": 4, "assignment": 3, "evidence": 1},
     "cover": {"cover": 5, "collection": 3, "security": 3, "assignment": 2},
