@@ -31,7 +31,7 @@ from ..wallet import Wallet
 from . import draft_checks, output
 from . import options as opt
 from .outcome import TOLD_SINGLY_MAX, forecast_document, show_forecast, show_receipt
-from .session import Session, in_session
+from .session import Session, in_session, parse_receivable
 
 PROBLEMS_SHOWN_MAX: Final = 20
 
@@ -126,11 +126,24 @@ def sign(
         bool,
         typer.Option("--despite-forecast", help="Sign although a node says that it would be refused now."),
     ] = False,
+    entry_id: Annotated[
+        str | None,
+        typer.Option(
+            "--entry",
+            metavar="ID",
+            help="Sign nothing but this entry, as `draft show` named it: the file may be another one by now.",
+        ),
+    ] = None,
 ) -> None:
     """Check a draft, and sign it when everything holds. The file is replaced by one with your signature in it."""
 
     async def work(session: Session) -> None:
+        wanted = None if entry_id is None else parse_receivable(entry_id)
         checked = await draft_checks.check(session, file, papers)
+        if wanted not in (None, checked.entry.entry_id):
+            raise DraftRefused(
+                f"{file} is entry {show_id(checked.entry.entry_id)} by now, and not the one that you name: look at it again"
+            )
         refusal = checked.refusal()
         if refusal is not None and not despite_forecast:
             raise DraftRefused(f"{refusal}; see `pledgebook draft check`, or sign --despite-forecast")
@@ -276,7 +289,7 @@ def _show(
         "signed": ", ".join(named(signer) for signer in signers) or "nobody",
         "still to sign": _still_to_sign(entry, standing, named),
     }
-    output.print_facts(f"Draft of {len(body.operations)} operations", facts)
+    output.print_facts(f"Draft of {len(body.operations)} operation{'s'[: len(body.operations) - 1]}", facts)
     if index is not None:
         _show_in_full(entry, index, glossary)
     elif len(body.operations) <= TOLD_SINGLY_MAX:

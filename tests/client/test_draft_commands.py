@@ -315,6 +315,21 @@ def test_people_are_told_what_they_sign(exporter: Machine, factor: Machine, tmp_
     assert "committed" in factor.shell("draft", "submit", str(draft), *on).out
 
 
+def test_a_file_that_was_exchanged_after_it_was_looked_at_is_not_signed(
+    exporter: Machine, factor: Machine, tmp_path: Path
+) -> None:
+    receivable = exporter.registered("D-EXCHANGED", "8000.00")
+    shown = drafted(exporter, receivable, tmp_path / "shown.draft", "77.00")
+    other = drafted(exporter, receivable, tmp_path / "other.draft", "78.00")
+    entry_id = factor("draft", "show", str(shown)).document["entry_id"]
+    other.replace(shown)
+    refused = factor("draft", "sign", str(shown), "--entry", entry_id)
+    assert (refused.code, refused.document["error"]["code"]) == (1, "DraftRefused")
+    assert len(read_draft(shown).signatures) == 1
+    present = factor("draft", "show", str(shown)).document["entry_id"]
+    assert factor("draft", "sign", str(shown), "--entry", present).code == 0
+
+
 def test_the_association_signs_with_as_many_keys_as_it_needs(
     capsys: pytest.CaptureFixture[str], network_folder: Path, tmp_path: Path
 ) -> None:
