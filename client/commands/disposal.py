@@ -172,7 +172,9 @@ def _junior(record: Receivable, lien_id: bytes) -> Junior:
 
 def _only_lien(record: Receivable, member: str) -> bytes:
     own = [lien.lien_id for lien in record.liens if lien.pledgee == member]
-    if len(own) != 1:
+    if not own:
+        raise InputError(f"{member} has no lien on it (any more); see `pledgebook receivable`")
+    if len(own) > 1:
         raise InputError(
             f"{member} has {len(own)} liens on it: name one with --lien; see `pledgebook receivable`"
         )

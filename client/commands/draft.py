@@ -289,7 +289,12 @@ def _show(
         "signed": ", ".join(named(signer) for signer in signers) or "nobody",
         "still to sign": _still_to_sign(entry, standing, named),
     }
-    output.print_facts(f"Draft of {len(body.operations)} operation{'s'[: len(body.operations) - 1]}", facts)
+    output.print_facts(
+        "Draft of one operation"
+        if len(body.operations) == 1
+        else f"Draft of {len(body.operations)} operations",
+        facts,
+    )
     if index is not None:
         _show_in_full(entry, index, glossary)
     elif len(body.operations) <= TOLD_SINGLY_MAX:

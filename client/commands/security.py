@@ -82,7 +82,9 @@ def enforce(
 def _own_lien(record: Receivable, named: str | None, member: str) -> Lien:
     wanted = None if named is None else parse_receivable(named)
     own = [lien for lien in record.liens if lien.pledgee == member and wanted in (None, lien.lien_id)]
-    if len(own) != 1:
+    if not own:
+        raise InputError(f"{member} has no such lien on it (any more); see `pledgebook receivable`")
+    if len(own) > 1:
         raise InputError(
             f"{member} has {len(own)} such liens on it: name one with --lien; see `pledgebook receivable`"
         )
