@@ -18,6 +18,7 @@ from ..operations.account import ReportIndirectPayment
 from ..operations.assignment import AcceptAssignment, Assign
 from ..operations.correction import RecordCreditNote
 from ..operations.existence import RegisterReceivable, ResolveDispute
+from ..operations.future import Crystallise
 from ..operations.pool import DrawPool
 from ..operations.security import Pledge
 from ..receivable import Receivable
@@ -79,6 +80,8 @@ class Flows:
                 # A blanket has taken it at birth.
                 for part in after.parts:
                     self._financed(after, part.holder, assigned=part.amount)
+            case Crystallise():
+                self._arisen(step)
             case Pledge(pledgee=pledgee, amount=amount):
                 self._financed(after, pledgee, pledged=amount)
             case DrawPool(factor=factor, amount=amount):
@@ -93,6 +96,15 @@ class Flows:
                 self._of(holder, after.currency).indirect += amount
             case _:
                 pass
+
+    def _arisen(self, step: Step) -> None:
+        """Of what arises from a contract, what a blanket takes. What came over with the contract was financed before."""
+        (contract,) = (each for each in _changes(step, Namespace.RECEIVABLE) if each.before is not None)
+        (arisen,) = (each.after for each in _changes(step, Namespace.RECEIVABLE) if each.before is None)
+        for part in arisen.parts:
+            came_over = contract.before.amount_of(part.holder) - contract.after.amount_of(part.holder)
+            if part.holder != arisen.exporter and part.amount > came_over:
+                self._financed(arisen, part.holder, assigned=part.amount - came_over)
 
     def _financed(
         self, record: Receivable | None, factor: str, *, assigned: int = 0, pledged: int = 0

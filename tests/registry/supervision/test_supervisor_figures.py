@@ -95,6 +95,23 @@ def test_an_accepted_offer_and_a_blanket_are_volume_too(consortium: Consortium) 
     assert figures.receivables == 2
 
 
+def test_what_arises_under_a_blanket_is_volume_and_what_came_over_with_a_contract_is_not(
+    consortium: Consortium,
+) -> None:
+    sold = consortium.result(contract("C-1")).subject
+    applied(consortium, consortium.assignment(sold, 5_000, future_consented=True))
+    kept = consortium.result(contract("C-2")).subject
+    applied(consortium, blanket(consortium))
+    applied(consortium, arising(sold, amount=4_000))
+    figures = in_usd(consortium, FACTOR_1)
+    assert (figures.volume_assigned, figures.transactions) == (5_000, 1)
+    applied(consortium, arising(kept, amount=3_000, number="INV-2"))
+    figures = in_usd(consortium, FACTOR_1)
+    assert (figures.volume_assigned, figures.transactions) == (8_000, 2)
+    assert figures.assigned == 8_000
+    assert in_usd(consortium, SECTOR).volume_assigned == 8_000
+
+
 def test_flows_are_those_of_the_period_and_stocks_those_of_the_height(consortium: Consortium) -> None:
     receivable = consortium.registered()
     applied(consortium, consortium.assignment(receivable, 3_000))
