@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from . import limits
-from .codec import Items, Struct
+from .codec import Flag, Items, Struct
 from .covers import CUTS, Cut, cuts_between
 from .errors import Reference
 from .liens import fit_liens, junior_of
@@ -22,7 +22,10 @@ from .terms import has_recourse
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """`amount` went to `holder`; of it `disputed` and `confirmed` were so before. `liens` and `covers` are what these lost by it."""
+    """`amount` went to `holder`; of it `disputed` and `confirmed` were so before. `liens` and `covers` are what these lost by it.
+
+    `attested`: not the payee said so, but a bank.
+    """
 
     receivable: bytes
     holder: str
@@ -31,6 +34,7 @@ class Payment:
     confirmed: int
     liens: tuple[Lien, ...]
     covers: tuple[Cut, ...]
+    attested: bool
     place: Reference
 
 
@@ -42,7 +46,9 @@ class BankReference:
     payment: Payment | None
 
 
-def payment_between(before: Receivable, after: Receivable, holder: str, place: Reference) -> Payment:
+def payment_between(
+    before: Receivable, after: Receivable, holder: str, place: Reference, *, attested: bool
+) -> Payment:
     """The payment that made `after` of `before`."""
     left = {lien.lien_id: lien.amount for lien in after.liens}
     lost = (replace(lien, amount=lien.amount - left.get(lien.lien_id, 0)) for lien in before.liens)
@@ -54,6 +60,7 @@ def payment_between(before: Receivable, after: Receivable, holder: str, place: R
         confirmed=before.confirmation.amount - after.confirmation.amount,
         liens=tuple(lien for lien in lost if lien.amount),
         covers=cuts_between(before.covers, after.covers),
+        attested=attested,
         place=place,
     )
 
@@ -121,6 +128,7 @@ PAYMENT: Final = Struct(
         "confirmed": AMOUNT,
         "liens": Items(LIEN, limits.LIENS_MAX),
         "covers": CUTS,
+        "attested": Flag(),
         "place": REFERENCE,
     },
 )

@@ -29,7 +29,10 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What one member claims. `until_ms` None: a case number was filed. Once `ended` it restrains nothing."""
+    """What one member claims. `until_ms` None: a case number was filed. Once `ended` it restrains nothing.
+
+    `dismissed`: a court has ended it.
+    """
 
     objector: str
     statement: bytes
@@ -37,6 +40,7 @@ class Objection:
     until_ms: int | None
     ended: bool
     place: Reference
+    dismissed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,11 @@ def with_objection(restraints: Restraints, objection: Objection) -> Restraints:
     return replace(restraints, objections=(*others, objection))
 
 
-def without_objection(restraints: Restraints, objector: str) -> Restraints:
+def without_objection(restraints: Restraints, objector: str, *, dismissed: bool) -> Restraints:
     """The restraints after a member's objection has ended; that it was there stays on record."""
     objections = tuple(
-        replace(each, ended=True) if each.objector == objector else each for each in restraints.objections
+        replace(each, ended=True, dismissed=dismissed) if each.objector == objector else each
+        for each in restraints.objections
     )
     return replace(restraints, objections=objections)
 
@@ -116,6 +121,7 @@ RESTRAINTS: Final = Struct(
                     "until_ms": Optional_(TIME_MS),
                     "ended": Flag(),
                     "place": REFERENCE,
+                    "dismissed": Flag(),
                 },
             ),
             limits.OBJECTIONS_MAX,

@@ -43,10 +43,11 @@ def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
             "no payment under this reference stands on it",
             collided_with=record.place,
         )
-    if operation.reporter != payment.holder and not _attests(judgement, record, operation.reporter):
+    is_own_word = operation.reporter == payment.holder and not payment.attested
+    if not is_own_word and not _attests(judgement, record, operation.reporter):
         raise RuleViolation(
             Code.NOT_PERMITTED,
-            "only who was paid, or an attesting bank that is no party, reverses a payment",
+            "an attesting bank that is no party reverses a payment, or who was paid if no bank attested it",
             collided_with=payment.place,
         )
     if record.phase is Phase.CANCELLED or (record.phase is Phase.SETTLED and record.outstanding):

@@ -7,6 +7,7 @@ from typing import Final
 
 from ..errors import Code, Reason, RuleViolation
 from ..liens import fit_liens
+from ..member import MemberStatus
 from ..operations.collection import RecordPayment, Settle
 from ..operations.governance import Role
 from ..parts import after_collection, after_payment
@@ -22,6 +23,7 @@ from .judgement import (
     live_receivable,
     never_used,
     positive,
+    unfrozen,
     unrestrained,
 )
 
@@ -33,7 +35,10 @@ def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
     """
     record = live_receivable(judgement, operation.receivable)
     positive(operation.amount)
-    if operation.reporter != operation.holder:
+    if operation.reporter == operation.holder:
+        # What a court has frozen must not vanish on the word of who holds it. A bank can still attest that it was paid.
+        unfrozen(record)
+    else:
         _check_reporter(judgement, record, operation.reporter)
     held = held_part(record, operation.holder).amount
     if operation.amount > held:
@@ -66,7 +71,8 @@ def _note_payment(judgement: Judgement, before: Receivable, operation: RecordPay
     after = judgement.state.receivable(before.receivable_id)
     assert after is not None
     place = judgement.place(before.receivable_id)
-    payment = payment_between(before, after, operation.holder, place)
+    attested = operation.reporter != operation.holder
+    payment = payment_between(before, after, operation.holder, place, attested=attested)
     used = BankReference(place, payment)
     judgement.state.put(Namespace.BANK_REFERENCE, operation.bank_reference, used)
 
@@ -103,7 +109,11 @@ def settle(judgement: Judgement, operation: Settle) -> bytes:
     for holder in operation.holders:
         held_part(record, holder)
     # What was paid out earlier needs no second consent, unless nothing but emptied parts is left.
-    present = [part.holder for part in record.parts if part.amount > 0 or record.outstanding == 0]
+    present = [
+        part.holder
+        for part in record.parts
+        if part.amount > 0 or (record.outstanding == 0 and _can_sign(judgement, part.holder))
+    ]
     missing = [holder for holder in present if holder not in operation.holders]
     if missing:
         raise RuleViolation(
@@ -133,6 +143,12 @@ def settle(judgement: Judgement, operation: Settle) -> bytes:
         )
     closed = replace(record.move_to(Phase.SETTLED), liens=(), changed_height=judgement.height)
     return judgement.store(closed)
+
+
+def _can_sign(judgement: Judgement, holder: str) -> bool:
+    """An expelled member cannot, and has nothing left to lose where all was paid."""
+    member = judgement.state.member(holder)
+    return member is not None and member.status is not MemberStatus.EXPELLED
 
 
 def _paying(operation: RecordPayment) -> tuple[Party, ...]:

@@ -146,19 +146,28 @@ def unclosed_receivable(judgement: Judgement, receivable_id: bytes) -> Receivabl
     return record
 
 
+def unfrozen(record: Receivable) -> None:
+    """A court's order stands in the way."""
+    order = record.restraints.frozen
+    if order is not None:
+        raise _restrained(record, Code.FROZEN, "frozen", order.place)
+
+
 def unrestrained(record: Receivable) -> None:
     """Nothing may be disposed of while a court has frozen it or an objection stands, by anybody."""
-    for code, word, restraint in (
-        (Code.FROZEN, "frozen", record.restraints.frozen),
-        (Code.OBJECTED, "objected", record.restraints.objected),
-    ):
-        if restraint is not None:
-            raise RuleViolation(
-                code,
-                f"the receivable is {word}",
-                collided_with=restraint.place,
-                reasons=(Reason(word, record.outstanding),),
-            )
+    unfrozen(record)
+    objection = record.restraints.objected
+    if objection is not None:
+        raise _restrained(record, Code.OBJECTED, "objected", objection.place)
+
+
+def _restrained(record: Receivable, code: Code, word: str, place: Reference) -> RuleViolation:
+    return RuleViolation(
+        code,
+        f"the receivable is {word}",
+        collided_with=place,
+        reasons=(Reason(word, record.outstanding),),
+    )
 
 
 def closed(record: Receivable) -> RuleViolation:

@@ -22,8 +22,8 @@ _EMPTY: Final = bytes(ID_BYTES)
 def raise_objection(judgement: Judgement, operation: RaiseObjection) -> bytes:
     """Nothing of it can be disposed of for the policy's number of days, or with a case number until the objection is ended.
 
-    ABUSE: the objector has no interest of its own on record, objects again on the same claim without a case number, or states
-    no claim. Who has an interest that is not on record asks a court for a freeze.
+    ABUSE: the objector has no interest of its own on record, objects again on the same claim without a case number or after a
+    court has ended its objection, or states no claim. Who has an interest that is not on record asks a court for a freeze.
     Source: movable-property registration measures (an objection falls without proof of a lawsuit within 30 days).
     """
     record = unclosed_receivable(judgement, operation.receivable)
@@ -36,6 +36,12 @@ def raise_objection(judgement: Judgement, operation: RaiseObjection) -> bytes:
         operation.case_number is not None and not operation.case_number.strip()
     ) or operation.statement == _EMPTY:
         raise RuleViolation(Code.ABUSE, "a claim or its case number is empty", collided_with=record.place)
+    if earlier is not None and earlier.dismissed:
+        raise RuleViolation(
+            Code.ABUSE,
+            f"a court has ended the objection of {operation.objector}; only a court's order can stop disposals now",
+            collided_with=earlier.place,
+        )
     if earlier is not None and (
         operation.case_number is None or _same_case(operation.case_number, earlier.case_number)
     ):
@@ -93,7 +99,8 @@ def withdraw_objection(judgement: Judgement, operation: WithdrawObjection) -> by
             f"no objection of {operation.objector} stands",
             collided_with=record.place if objection is None else objection.place,
         )
-    restraints = without_objection(record.restraints, operation.objector)
+    dismissed = operation.court is not None
+    restraints = without_objection(record.restraints, operation.objector, dismissed=dismissed)
     return judgement.store(replace(record, restraints=restraints, changed_height=judgement.height))
 
 

@@ -100,6 +100,11 @@ def _objected_before(case: Case) -> None:
     case.edit(restraints=Restraints((), (earlier,)))
 
 
+def _dismissed(case: Case) -> None:
+    earlier = Objection(DEBTOR, bytes(32), "1", None, ended=True, place=PLACE, dismissed=True)
+    case.edit(restraints=Restraints((), (earlier,)))
+
+
 def _objected_often(case: Case) -> None:
     names = (f"lei:{number:020d}" for number in range(limits.OBJECTIONS_MAX))
     crowded = (Objection(name, bytes(32), None, 1, ended=True, place=PLACE) for name in names)
@@ -115,6 +120,7 @@ RAISE_OBJECTION = Order(
         CLOSED,
         Break("the objector has an interest", Code.ABUSE, lambda case: case.change(objector=FACTOR_3)),
         Break("it states a claim", Code.ABUSE, lambda case: case.change(statement=bytes(32))),
+        Break("no court has ended its objection", Code.ABUSE, _dismissed),
         Break("it has not objected before, without a new case", Code.ABUSE, _objected_before),
         Break("there is room for another objector", Code.LIMIT_REACHED, _objected_often),
     ),

@@ -28,6 +28,7 @@ from tests.registry.precedence_base import (
 )
 from tests.registry.precedence_case import (
     CLOSED,
+    FROZEN,
     OWED,
     PLACE,
     POSITIVE,
@@ -75,6 +76,7 @@ PAY_BY_HOLDER = Order(
         UNKNOWN,
         OWED,
         POSITIVE,
+        FROZEN,
         Break(
             "who was paid holds a part",
             Code.NOT_HOLDER,

@@ -72,7 +72,7 @@ def test_a_reversal_gives_everything_back(consortium: Consortium) -> None:
     paid = payment(receivable, 9_000, reporter=BANK)
     consortium.do(paid)
     assert [lien.amount for lien in consortium.record(receivable).liens] == [1_000, 1_000]
-    assert consortium.code(reversal(receivable, paid.bank_reference)) is Code.OK
+    assert consortium.code(reversal(receivable, paid.bank_reference, BANK)) is Code.OK
     after = consortium.record(receivable)
     assert replace(after, changed_height=before.changed_height) == before
 
@@ -83,7 +83,7 @@ def test_a_lien_that_a_payment_ended_comes_back(consortium: Consortium) -> None:
     paid = payment(receivable, 10_000, reporter=BANK)
     consortium.do(paid)
     assert consortium.record(receivable).liens == ()
-    consortium.do(reversal(receivable, paid.bank_reference))
+    consortium.do(reversal(receivable, paid.bank_reference, BANK))
     assert consortium.record(receivable).liens == (lien,)
 
 
@@ -93,7 +93,7 @@ def test_a_lien_that_ran_out_meanwhile_does_not_come_back(consortium: Consortium
     paid = payment(receivable, 10_000, reporter=BANK)
     consortium.do(paid)
     consortium.pass_time(lien.until_ms)
-    consortium.do(reversal(receivable, paid.bank_reference))
+    consortium.do(reversal(receivable, paid.bank_reference, BANK))
     assert consortium.record(receivable).liens == ()
 
 
@@ -104,7 +104,7 @@ def test_liens_that_no_longer_fit_together_come_back_as_far_as_they_fit(consorti
     paid = payment(receivable, 5_000, reporter=BANK)
     consortium.do(paid)
     consortium.do(release(receivable, senior.lien_id))
-    consortium.do(reversal(receivable, paid.bank_reference))
+    consortium.do(reversal(receivable, paid.bank_reference, BANK))
     liens = consortium.record(receivable).liens
     assert [(lien.pledgee, lien.amount) for lien in liens] == [(FACTOR_1, 5_000), (FACTOR_2, 5_000)]
 
@@ -225,3 +225,13 @@ def test_nothing_outstanding_is_no_default(consortium: Consortium) -> None:
     assert consortium.code(default(receivable)) is Code.NOT_HOLDER
     consortium.do(settlement(receivable))
     assert consortium.code(default(receivable)) is Code.CLOSED
+
+
+@pytest.mark.parametrize(("reporter", "code"), [(EXPORTER, Code.NOT_PERMITTED), (BANK, Code.OK)])
+def test_what_a_bank_attested_only_a_bank_calls_back(
+    consortium: Consortium, reporter: str, code: Code
+) -> None:
+    receivable = consortium.registered()
+    paid = payment(receivable, 4_000, reporter=BANK)
+    consortium.do(paid)
+    assert consortium.code(reversal(receivable, paid.bank_reference, reporter)) is code

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from registry.errors import Code, Reason, Reference
+from registry.member import MemberStatus
 from registry.receivable import Phase
 from registry.state import Namespace
 from tests.registry.consortium import (
@@ -158,6 +159,18 @@ def test_all_who_were_paid_settle_what_is_wholly_paid(consortium: Consortium) ->
     consortium.do(payment(receivable, 4_000, holder=EXPORTER))
     assert consortium.code(settlement(receivable, (EXPORTER, FACTOR_2))) is Code.HOLDER_CONSENT
     assert consortium.code(settlement(receivable, (EXPORTER, FACTOR_1, FACTOR_2))) is Code.OK
+
+
+def test_an_expelled_holder_does_not_keep_open_what_was_all_paid(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.assignment(receivable, 4_000))
+    consortium.do(payment(receivable, 6_000))
+    consortium.do(payment(receivable, 3_999, holder=FACTOR_1))
+    consortium.change_member(FACTOR_1, status=MemberStatus.EXPELLED)
+    write_off = settlement(receivable, (EXPORTER,), write_off=True)
+    assert consortium.code(write_off) is Code.HOLDER_CONSENT
+    consortium.do(payment(receivable, 1, holder=FACTOR_1, reporter=BANK))
+    assert consortium.code(settlement(receivable)) is Code.OK
 
 
 def test_who_holds_nothing_does_not_settle(consortium: Consortium) -> None:

@@ -138,7 +138,7 @@ def reversed_after(consortium: Consortium, receivable: bytes, amount: int, *betw
     consortium.do(paid)
     for operation in between:
         assert consortium.code(operation) is Code.OK
-    assert consortium.code(reversal(receivable, paid.bank_reference)) is Code.OK
+    assert consortium.code(reversal(receivable, paid.bank_reference, BANK)) is Code.OK
 
 
 @pytest.mark.parametrize("amount", [3_000, 10_000], ids=["in part", "all of it"])

@@ -78,6 +78,6 @@ def test_a_payment_that_is_called_back_frees_nothing_that_was_pledged(consortium
     lien = pledged(consortium, receivable)
     paid = payment(receivable, 10_000, reporter=BANK)
     consortium.do(paid)
-    consortium.do(reversal(receivable, paid.bank_reference))
+    consortium.do(reversal(receivable, paid.bank_reference, BANK))
     result = consortium.result(consortium.pledging(receivable, 1, FACTOR_2, pledgor=EXPORTER))
     assert (result.code, result.collided_with) == (Code.DUPLICATE_PLEDGE, lien.place)

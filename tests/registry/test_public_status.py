@@ -12,6 +12,7 @@ from registry.receivable import StatusSummary, summarise
 from tests.registry.assignment_examples import offer
 from tests.registry.collection_examples import frozen, objection, unfrozen, withdrawal_of
 from tests.registry.consortium import (
+    BANK,
     DEBTOR,
     EXPORTER,
     Consortium,
@@ -78,7 +79,8 @@ def test_a_closed_receivable_has_no_other_word(consortium: Consortium) -> None:
     paid, withdrawn = consortium.registered(), consortium.registered()
     consortium.do(consortium.assignment(paid, 2_000))
     consortium.do(frozen(paid))
-    consortium.do(payment(paid, 8_000), payment(paid, 2_000, holder=told_holder(consortium, paid)))
+    factor = told_holder(consortium, paid)
+    consortium.do(payment(paid, 8_000, reporter=BANK), payment(paid, 2_000, holder=factor, reporter=BANK))
     holders = [part.holder for part in consortium.record(paid).parts]
     consortium.do(settlement(paid, holders), cancellation(withdrawn))
     assert told(consortium, paid).words() == ("settled",)

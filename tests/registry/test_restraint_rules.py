@@ -29,6 +29,7 @@ from tests.registry.collection_examples import (
 from tests.registry.consortium import (
     AFFILIATE,
     ASSOCIATION,
+    BANK,
     COURT,
     DAY_MS,
     DEBTOR,
@@ -90,8 +91,19 @@ def test_what_is_owed_is_paid_and_security_released_all_the_same(
     lien = pledged(consortium, receivable, 1_000)
     consortium.do(restrain(receivable))
     assert consortium.code(release(receivable, lien.lien_id)) is Code.OK
-    assert consortium.code(payment(receivable, 10_000)) is Code.OK
+    assert consortium.code(payment(receivable, 10_000, reporter=BANK)) is Code.OK
     assert consortium.code(settlement(receivable)) is Code.OK
+
+
+def test_what_is_frozen_does_not_vanish_on_its_holders_word(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(frozen(receivable))
+    order = consortium.record(receivable).restraints.freezes[0].place
+    result = consortium.result(payment(receivable, 1))
+    assert (result.code, result.collided_with) == (Code.FROZEN, order)
+    consortium.do(unfrozen(receivable))
+    consortium.do(objection(receivable, DEBTOR))
+    assert consortium.code(payment(receivable, 1)) is Code.OK
 
 
 def test_a_freeze_comes_before_an_objection(consortium: Consortium) -> None:
@@ -174,6 +186,11 @@ def test_a_court_ends_an_objection_with_the_association(consortium: Consortium) 
     assert refused.value.code is Code.MISSING_SIGNATURE
     assert consortium.code(withdrawal_of(receivable, DEBTOR, COURT)) is Code.OK
     assert consortium.code(consortium.assignment(receivable, 1)) is Code.OK
+    dismissed = consortium.record(receivable).restraints.objections[0].place
+    for case in (None, "another case"):
+        result = consortium.result(objection(receivable, DEBTOR, case))
+        assert (result.code, result.collided_with) == (Code.ABUSE, dismissed)
+    assert consortium.code(objection(receivable, EXPORTER)) is Code.OK
 
 
 def test_nobody_withdraws_anothers_objection(consortium: Consortium) -> None:

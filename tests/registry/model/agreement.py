@@ -127,11 +127,11 @@ def agree_on_papers(record: Receivable, debt: Debt) -> None:
 def agree_on_restraints(record: Receivable, debt: Debt) -> None:
     assert {each.case_number: each.place for each in record.restraints.freezes} == debt.freezes
     objections = {
-        each.objector: (each.case_number, each.until_ms, each.ended, each.place)
+        each.objector: (each.case_number, each.until_ms, each.ended, each.dismissed, each.place)
         for each in record.restraints.objections
     }
     assert objections == {
-        name: (each.case_number, each.until_ms, each.ended, each.place)
+        name: (each.case_number, each.until_ms, each.ended, each.dismissed, each.place)
         for name, each in debt.objections.items()
     }
     judgments = {each.decision: (each.case_number, each.court, each.place) for each in record.judgments}

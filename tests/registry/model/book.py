@@ -143,6 +143,7 @@ class Objection:
     until_ms: int | None
     ended: bool
     place: Reference
+    dismissed: bool = False
 
 
 @dataclass
@@ -221,6 +222,7 @@ class Paid:
     cut: list[Lien]
     place: Reference
     covers: list[tuple[bytes, Cover, int]] = field(default_factory=list)
+    by_bank: bool = False
 
 
 @dataclass
@@ -465,6 +467,11 @@ Judge = Callable[[Book, Here, Any], bytes]
 
 def closed(debt: Debt) -> Refused:
     return Refused(Code.CLOSED, debt.place, (Reason(debt.phase, debt.owed),))
+
+
+def need_unfrozen(debt: Debt) -> None:
+    if debt.freeze() is not None:
+        raise Refused(Code.FROZEN, debt.freeze(), (Reason("frozen", debt.owed),))
 
 
 def need_unrestrained(debt: Debt) -> None:

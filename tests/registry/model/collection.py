@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from registry.errors import Code, Reason
 from registry.limits import INDIRECT_PAYMENTS_MAX
+from registry.member import MemberStatus
 from registry.operations import (
     DeclareDefault,
     RecordPayment,
@@ -27,6 +28,7 @@ from tests.registry.model.book import (
     Refused,
     closed,
     need_positive,
+    need_unfrozen,
     need_unrestrained,
     order,
 )
@@ -43,7 +45,9 @@ def pay(book: Book, here: Here, op: RecordPayment) -> bytes:
     debt = book.owed_now(op.receivable)
     need_positive(op.amount)
     by_attester = op.reporter != op.holder
-    if by_attester and not book.is_stranger(op.reporter, debt):
+    if not by_attester:
+        need_unfrozen(debt)
+    elif not book.is_stranger(op.reporter, debt):
         raise Refused(Code.NOT_PERMITTED, debt.place)
     if op.holder not in debt.parts:
         raise Refused(Code.NOT_HOLDER, debt.place)
@@ -68,7 +72,7 @@ def pay(book: Book, here: Here, op: RecordPayment) -> bytes:
     book.references[op.bank_reference] = place
     book.payments[op.bank_reference] = Paid(
         debt.name, op.holder, op.amount, before.disputed_of(op.holder) - after.disputed_of(op.holder),
-        before.confirmed - after.confirmed, cut, place, smaller_covers(before, after),
+        before.confirmed - after.confirmed, cut, place, smaller_covers(before, after), by_attester,
     )  # fmt: skip
     return debt.name
 
@@ -89,7 +93,7 @@ def reverse(book: Book, here: Here, op: ReversePayment) -> bytes:
     debt = book.known(op.receivable)
     if paid is None or paid.debt != op.receivable:
         raise Refused(Code.UNKNOWN_PAYMENT, debt.place)
-    if op.reporter != paid.holder and not book.is_stranger(op.reporter, debt):
+    if (op.reporter != paid.holder or paid.by_bank) and not book.is_stranger(op.reporter, debt):
         raise Refused(Code.NOT_PERMITTED, paid.place)
     if debt.phase == "cancelled" or (debt.phase == "settled" and debt.owed):
         raise closed(debt)
@@ -153,7 +157,8 @@ def settle(book: Book, here: Here, op: Settle) -> bytes:
             raise Refused(Code.NOT_HOLDER, debt.place)
     owed = debt.owed
     for holder, part in debt.parts.items():
-        if holder not in op.holders and (part.amount or not owed):
+        may_sign = book.members[holder].status is not MemberStatus.EXPELLED
+        if holder not in op.holders and (part.amount or (not owed and may_sign)):
             raise Refused(Code.HOLDER_CONSENT, debt.place)
     if owed and not op.write_off:
         raise Refused(Code.OUTSTANDING, debt.place, (Reason("outstanding", owed),))

@@ -43,7 +43,7 @@ def object_to(book: Book, here: Here, op: RaiseObjection) -> bytes:
     if op.statement == _NOTHING or (op.case_number is not None and not op.case_number.strip()):
         raise Refused(Code.ABUSE, debt.place)
     before = debt.objections.get(op.objector)
-    if before is not None and is_same_case(op.case_number, before.case_number):
+    if before is not None and (before.dismissed or is_same_case(op.case_number, before.case_number)):
         raise Refused(Code.ABUSE, before.place)
     if before is None and len(debt.objections) >= OBJECTIONS_MAX:
         raise Refused(Code.LIMIT_REACHED, debt.place)
@@ -63,7 +63,7 @@ def withdraw(book: Book, here: Here, op: WithdrawObjection) -> bytes:
     objection = debt.objections.get(op.objector)
     if objection is None or objection.ended:
         raise Refused(Code.NO_OBJECTION, debt.place if objection is None else objection.place)
-    objection.ended = True
+    objection.ended, objection.dismissed = True, op.court is not None
     return debt.name
 
 
@@ -98,19 +98,9 @@ def lapse_objections(debt: Debt, now_ms: int) -> bool:
     return bool(over)
 
 
-def is_concerned(debt: Debt, factor: str) -> bool:
-    """It has a part, a lien, an assignment or an offer of it."""
-    return (
-        factor in debt.parts
-        or factor in debt.given
-        or any(factor == lien.pledgee for lien in debt.liens.values())
-        or any(factor == offer.assignee for offer in debt.offers.values())
-    )
-
-
 def link_registration(book: Book, here: Here, op: LinkExternalRegistration) -> bytes:
     debt = book.known(op.receivable)
-    if not is_concerned(debt, op.factor):
+    if op.factor not in debt.parties():
         raise Refused(Code.NOT_HOLDER, debt.place)
     is_late = op.registered_ms > here.now_ms or op.until_ms <= op.registered_ms
     if _NOTHING in (op.number, op.registrant) or is_late:
@@ -120,7 +110,7 @@ def link_registration(book: Book, here: Here, op: LinkExternalRegistration) -> b
 
 def link_search(book: Book, here: Here, op: LinkSearch) -> bytes:
     debt = book.known(op.receivable)
-    if not is_concerned(debt, op.factor):
+    if op.factor not in debt.parties():
         raise Refused(Code.NOT_HOLDER, debt.place)
     if _NOTHING in (op.number, op.registrant) or op.searched_ms > here.now_ms:
         raise Refused(Code.BAD_FORMAT, debt.place)
