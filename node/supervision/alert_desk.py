@@ -1,7 +1,7 @@
 """Alerts for those who watch: starts the worker that raises them when somebody does, and reads what it has written.
 
-Guarantees: nothing is spent while nobody has watched, and once started the worker goes on until the node stops, so that who comes back
-need not wait for it; the event loop waits for no disk. No queue is kept for anybody.
+Guarantees: nothing is spent while nobody has watched, and once started the worker goes on until the node stops, so that who comes
+back need not wait for it; the event loop waits for no disk. No queue is kept for anybody.
 Leaves to others: raising alerts (`alert_worker`), and who may see them (`node.api.supervision_service`).
 """
 
@@ -16,9 +16,10 @@ from structlog.typing import FilteringBoundLogger
 
 from node.status import CallCode, CallRefused
 from node.supervision.alert_tables import AlertTables, RaisedAlerts
-from node.supervision.report_desk import ERROR_CHARS_MAX
+from node.supervision.report_desk import last_words
 
 RESTART_AFTER_MS: Final = 5_000
+"""Who watches again starts it again: a worker that cannot start is not started in a loop."""
 
 
 class AlertDesk:
@@ -83,8 +84,8 @@ class AlertDesk:
                     self._logger.error("alerts_unreadable", folder=str(self._folder))
                     return
                 self._rise(int(line.split()[1]))
-            said = await worker.stderr.read(ERROR_CHARS_MAX)
-            self._logger.error("alerts_failed", height=self._height, reason=said.decode(errors="replace"))
+            reason = await last_words(worker.stderr)
+            self._logger.error("alerts_failed", height=self._height, reason=reason)
         finally:
             with suppress(ProcessLookupError):
                 worker.kill()

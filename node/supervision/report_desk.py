@@ -2,8 +2,8 @@
 
 Guarantees: the event loop waits for no disk and no replay; callers who ask for the same share one worker; few reports are made or
 wait at once, and who comes on top is told to come again. A worker that nobody waits for any more is ended, and so is one that takes
-too long; no caller, however slowly it reads, holds one up. A report is a function of its request, since the height is committed: what
-is kept is never out of date.
+too long; no caller, however slowly it reads, holds one up. A report is a function of its request, since the height is committed:
+what is kept is never out of date.
 Leaves to others: who may ask for what (`node.api.supervision_service`), and the report itself (`registry.supervision`).
 """
 
@@ -23,12 +23,16 @@ from registry.supervision.fold import ReportRequest
 REPORTS_MAX: Final = 8
 """In the making or waiting for their turn: a replay takes seconds to minutes."""
 REPORT_S_MAX: Final = 3_600.0
+"""A worker that hangs gives the turn back some time; a million receivables take minutes."""
 PROGRESS_S: Final = 0.5
 RETRY_AFTER_MS: Final = 10_000
 KEPT_MAX: Final = 32
+"""A month's reports of some factors: who did not read to the end does not cost another replay."""
 KEPT_BYTES_MAX: Final = 64 << 20
 DOCUMENT_BYTES_MAX: Final = 256 << 20
-ERROR_CHARS_MAX: Final = 2_000
+"""Of the node's memory, for as long as it is sent. One factor's figures in one currency have about 1.5 KB."""
+ERROR_BYTES_MAX: Final = 2_000
+"""The end of a traceback, for the log: the error itself is its last line."""
 
 Command = Callable[[ReportRequest], tuple[str, ...]]
 """What to start for a request; it writes as `report_worker` says."""
@@ -142,22 +146,35 @@ class ReportDesk:
             document = await _document(worker.stdout, job)
             if document is not None:
                 return document
-            said = await worker.stderr.read(ERROR_CHARS_MAX)
-            raise ReportFailed(f"the worker ended without a report: {said.decode(errors='replace')}")
+            said = await last_words(worker.stderr)
+            raise ReportFailed(f"the worker ended without a report: {said}")
         finally:
             with suppress(ProcessLookupError):
                 worker.kill()
             await worker.wait()
 
 
+async def last_words(stderr: asyncio.StreamReader) -> str:
+    """The end of what a worker that has ended said on its standard error."""
+    said = b""
+    while piece := await stderr.read(ERROR_BYTES_MAX):
+        said = (said + piece)[-ERROR_BYTES_MAX:]
+    return said.decode(errors="replace")
+
+
 async def _document(stream: asyncio.StreamReader, job: _Job) -> bytes | None:
-    """The document that the worker writes at last, None when it ends before."""
+    """The document that the worker writes at last, None when it ends before. Raises ReportFailed when it is too large."""
     while line := await stream.readline():
         word, _, number = line.decode().strip().partition(" ")
         if word == "height":
             job.height = int(number)
-        elif word == "document" and int(number) <= DOCUMENT_BYTES_MAX:
+        elif word == "document":
+            size = int(number)
+            if size > DOCUMENT_BYTES_MAX:
+                raise ReportFailed(
+                    f"the report has {size} bytes, at most {DOCUMENT_BYTES_MAX} are kept and sent"
+                )
             with suppress(asyncio.IncompleteReadError):
-                return await stream.readexactly(int(number))
+                return await stream.readexactly(size)
             return None
     return None

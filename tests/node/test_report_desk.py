@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from node.status import CallCode, CallRefused
 from node.supervision.alert_desk import AlertDesk
 from node.supervision.alert_tables import AlertTables
-from node.supervision.report_desk import REPORTS_MAX, ReportDesk, ReportFailed
+from node.supervision.report_desk import DOCUMENT_BYTES_MAX, REPORTS_MAX, ReportDesk, ReportFailed
 from node.telemetry import node_logger
 from registry.supervision.fold import ReportRequest
 from tests.registry.consortium import found
@@ -40,6 +40,16 @@ sys.exit("the chain is not there")
 CUT_SHORT = """
 print("document 500", flush=True)
 print("half of it")
+"""
+LONG_WINDED = """
+import sys
+sys.stderr.write("a line of a traceback\\n" * 10_000)
+sys.exit("the error itself")
+"""
+TOO_LARGE = f"""
+import time
+print("document {DOCUMENT_BYTES_MAX + 1}", flush=True)
+time.sleep(60)
 """
 
 
@@ -88,15 +98,25 @@ async def test_callers_who_ask_for_the_same_share_one_worker(
     assert runs.read_text() == "x"
 
 
-@pytest.mark.parametrize("script", [FAILING, CUT_SHORT])
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (FAILING, "the chain is not there"),
+        (CUT_SHORT, "ended without a report"),
+        (LONG_WINDED, "the error itself"),
+        (TOO_LARGE, f"{DOCUMENT_BYTES_MAX + 1} bytes"),
+    ],
+)
 async def test_a_worker_that_ends_without_a_report_is_a_failure_that_the_log_explains(
-    logger: FilteringBoundLogger, script: str
+    logger: FilteringBoundLogger, script: str, reason: str
 ) -> None:
     with capture_logs() as logs:
         desk = desk_of(script, logger)
         with pytest.raises(ReportFailed):
             await told(desk)
     assert [line["event"] for line in logs] == ["report_failed"]
+    assert reason in logs[0]["reason"]
+    assert len(logs[0]["reason"]) < 3_000
 
 
 async def test_a_worker_whose_last_caller_leaves_is_ended(
