@@ -7,6 +7,7 @@ Leaves to others: the calls themselves (`registry_service`, `ledger_service`).
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
@@ -35,6 +36,8 @@ Response = TypeVar("Response")
 Service = TypeVar("Service", bound="HasApi")
 
 STREAM_RETRY_MS = 2_000
+# A sentence: it is kept in the query log, and shown to the parties of what was asked for.
+PURPOSE_CHARS_MAX = 200
 
 
 class StreamSlots:
@@ -94,6 +97,20 @@ class Api:
             if key == METADATA_KEY:
                 return self.gate.admit(value if isinstance(value, str) else None, self.clock.now_ms())
         return self.gate.admit(None, 0)
+
+    async def pace(self, caller: Member, queries: int) -> None:
+        """Take so many queries from the caller's allowance, and wait for as long as it is overdrawn."""
+        overdrawn_ms = self.query_rate.overdraw(caller.member_id, queries, self.clock.monotonic_ms())
+        if overdrawn_ms:
+            await asyncio.sleep(overdrawn_ms / 1_000)
+
+
+def check_purpose(purpose: str) -> None:
+    """Raises CallRefused when it says nothing, or too much: who asks says why."""
+    if not 1 <= len(purpose.strip()) <= len(purpose) <= PURPOSE_CHARS_MAX:
+        raise CallRefused(
+            CallCode.BAD_REQUEST, f"say for what purpose you ask, in 1 to {PURPOSE_CHARS_MAX} characters"
+        )
 
 
 class HasApi(Protocol):

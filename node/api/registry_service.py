@@ -14,7 +14,7 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from node.api import answers as reply
-from node.api.calls import Api, answers, streams
+from node.api.calls import Api, answers, check_purpose, streams
 from node.api.commit_feed import EntryWatch
 from node.api.events import events_for
 from node.api.preflight import Preflight, preflight, receivables_named
@@ -35,7 +35,6 @@ from registry.state import Namespace, decode_value, split_stored, state_key
 ENTRIES_PER_CALL_MAX = 1_000
 WAITED_PER_CALL_MAX = 10_000
 WAIT_MS_MAX = 60_000
-PURPOSE_CHARS_MAX = 200
 # More keys than these are proved on another thread: each costs about 0.2 ms.
 KEYS_ON_THE_LOOP_MAX = 8
 # More receipts than these, which cost some 10 µs each once their tree is there.
@@ -112,7 +111,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
                 block = await self._receipts(height)
                 # Long ago or a moment ago: reading a block and hashing its tree is work that a caller can ask for again
                 # and again, so one who asks for many is served at the pace of queries.
-                await self._pace(caller, 1 + len(block) // RECEIPTS_PER_QUERY)
+                await self.api.pace(caller, 1 + len(block) // RECEIPTS_PER_QUERY)
                 yield await self._batch(block, places.values(), request.trusted_height)
             while pending and (told := await _places_before(watch, deadline)):
                 for height, places in told.items():
@@ -264,10 +263,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
 
     def _admit_query(self, caller: Member, kind: str, purpose: str, named: Sequence[bytes]) -> None:
         """Rate limit and query log: who asked for what, and why. Raises CallRefused."""
-        if not 1 <= len(purpose.strip()) <= len(purpose) <= PURPOSE_CHARS_MAX:
-            raise CallRefused(
-                CallCode.BAD_REQUEST, f"say for what purpose you ask, in 1 to {PURPOSE_CHARS_MAX} characters"
-            )
+        check_purpose(purpose)
         self.api.query_rate.take(caller.member_id, len(named), self.api.clock.monotonic_ms())
         self.api.metrics.status_queries.inc(len(named))
         self.api.query_log.add(kind, caller.member_id, purpose, named)
@@ -312,12 +308,6 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         if len(indexes) <= PROOFS_ON_THE_LOOP_MAX:
             return block.batch(indexes, changes)
         return await asyncio.to_thread(block.batch, indexes, changes)
-
-    async def _pace(self, caller: Member, queries: int) -> None:
-        """Take so many queries from the caller's allowance, and wait for as long as it is overdrawn."""
-        overdrawn_ms = self.api.query_rate.overdraw(caller.member_id, queries, self.api.clock.monotonic_ms())
-        if overdrawn_ms:
-            await asyncio.sleep(overdrawn_ms / 1_000)
 
 
 def _named(keys: Iterable[registry_pb2.ReceivableKey]) -> list[bytes]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from node.api.calls import Api, StreamSlots, answers, streams
+from node.api.calls import Api, StreamSlots, answers, check_purpose, streams
 from node.api.visibility import may_see, reads_all
 from node.ports import SnapshotPort
 from node.status import CallCode, CallRefused
@@ -28,7 +28,6 @@ from registry.state import Namespace, decode_value, state_key
 from registry.supervision.alerts import Alert
 from registry.supervision.fold import ReportRequest
 
-PURPOSE_CHARS_MAX = 200
 # A report is derived from the whole chain: it costs its caller as much as so many queries.
 QUERIES_PER_REPORT = 100
 # One member must not take every turn: there are few, and each takes long.
@@ -36,6 +35,7 @@ REPORT_CALLS_MAX = 64
 REPORT_CALLS_PER_MEMBER = 2
 # Decoding an alert, and looking whether its receivable is the caller's, takes up to 0.1 ms; proving a status 0.2 ms.
 ALERTS_PER_QUERY = 2
+# Well under gRPC's default of 4 MiB for a message.
 PIECE_BYTES = 1 << 20
 # A caller who takes nothing for so long has forgotten its stream, which others could have.
 SLOW_S_MAX = 60.0
@@ -82,7 +82,8 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
                 batches, last, looked_at = await asyncio.to_thread(
                     self._read, height, there, caller, sees_all
                 )
-                await self._pace(caller, looked_at)
+                # A replay is work like a query's.
+                await self.api.pace(caller, 1 + looked_at // ALERTS_PER_QUERY)
                 told = 0
                 for batch in batches:
                     told = batch.height
@@ -112,21 +113,10 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
         looked_at = sum(len(raised.alerts) for raised in found)
         return [batch for batch in batches if batch.alerts], last, looked_at
 
-    async def _pace(self, caller: Member, looked_at: int) -> None:
-        """Take what was looked at from the caller's queries, and wait while they are overdrawn: a replay is work like theirs."""
-        queries = 1 + looked_at // ALERTS_PER_QUERY
-        now_ms = self.api.clock.monotonic_ms()
-        overdrawn_ms = self.api.query_rate.overdraw(caller.member_id, queries, now_ms)
-        if overdrawn_ms:
-            await asyncio.sleep(overdrawn_ms / 1_000)
-
     def _asked(self, caller: Member, request: supervision_pb2.ReportRequest) -> ReportRequest:
         """What is asked for, when the caller may ask it. Raises CallRefused."""
         api = self.api
-        if not 1 <= len(request.purpose.strip()) <= len(request.purpose) <= PURPOSE_CHARS_MAX:
-            raise CallRefused(
-                CallCode.BAD_REQUEST, f"say for what purpose you ask, in 1 to {PURPOSE_CHARS_MAX} characters"
-            )
+        check_purpose(request.purpose)
         member_id = _member_id(request.member_id)
         if member_id != caller.member_id and not reads_all(caller):
             raise CallRefused(

@@ -13,10 +13,13 @@ from typing import Any, cast
 import pytest
 
 from node.api.access import RateLimit
-from node.api.calls import StreamSlots
+from node.api.calls import Api, StreamSlots
 from node.api.commit_feed import CommitFeed
+from node.api.query_log import QueryLog
 from node.api.registry_service import RECENT_BLOCKS_MAX, RegistryService
 from node.clock import SystemClock
+from node.config import Limits
+from node.telemetry import Metrics, node_logger
 from pledgebook.v1 import registry_pb2
 from registry.transition import genesis_state
 from tests.node.chain_builders import make_genesis
@@ -24,6 +27,8 @@ from tests.node.chain_builders import make_genesis
 _STATE = genesis_state(make_genesis()).delta.values
 BLOCKS = 40
 RECEIPTS = 63
+MEMBER = make_genesis().members[0]
+CONTEXT: Any = SimpleNamespace(invocation_metadata=lambda: ())
 
 
 class SlowStore:
@@ -59,28 +64,40 @@ class SlowStore:
         return b"certificate"
 
 
+def _fail(error: BaseException) -> None:
+    raise error
+
+
 class Asking:
     """A service over the slow store, with the little that waiting needs of the rest."""
 
     def __init__(self, queries_per_second: int = 1_000_000) -> None:
         self.store = SlowStore()
         self.feed = CommitFeed(BLOCKS)
-        caller = SimpleNamespace(member_id="member")
-        api = SimpleNamespace(
-            store=self.store,
+        logger = node_logger("test")
+        api = Api(
+            node_id="node-1",
+            chain_id=bytes(32),
+            store=cast(Any, self.store),
             feed=self.feed,
+            gate=cast(Any, SimpleNamespace(admit=lambda _token, _now_ms: MEMBER)),
             clock=SystemClock(),
-            slots=StreamSlots(10, 10),
+            limits=Limits(),
             query_rate=RateLimit(queries_per_second),
-            caller=lambda context: caller,
+            entry_rate=RateLimit(1),
+            slots=StreamSlots(10, 10),
+            query_log=QueryLog(logger),
+            metrics=Metrics(),
+            logger=logger,
+            fail=_fail,
         )
-        self.service = RegistryService(cast(Any, api), cast(Any, None))
+        self.service = RegistryService(api, cast(Any, None))
 
     async def wait(self, *heights: int, timeout_ms: int = 0) -> list[registry_pb2.ReceiptBatch]:
         request = registry_pb2.WaitForReceiptRequest(
             entry_ids=[height.to_bytes(32, "big") for height in heights], timeout_ms=timeout_ms
         )
-        return [batch async for batch in self.service.WaitForReceipt(request, cast(Any, None))]
+        return [batch async for batch in self.service.WaitForReceipt(request, CONTEXT)]
 
 
 async def test_blocks_are_read_on_other_threads_and_told_in_order() -> None:
@@ -96,7 +113,7 @@ async def test_first_block_is_told_before_the_others_are_read() -> None:
     request = registry_pb2.WaitForReceiptRequest(
         entry_ids=[height.to_bytes(32, "big") for height in range(1, 30)], timeout_ms=0
     )
-    batches = asking.service.WaitForReceipt(request, cast(Any, None))
+    batches = asking.service.WaitForReceipt(request, CONTEXT)
     await anext(batches)
     assert asking.store.read_heights == [1]
     await batches.aclose()
