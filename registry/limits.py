@@ -25,7 +25,8 @@ BLOCK_OPERATIONS_MAX: Final = 10_000  # bounds what one block can cost to execut
 CERTIFICATE_BYTES_MAX: Final = 16 << 10  # 100 validators: 6.4 KiB of signatures
 EVIDENCE_ITEMS_MAX: Final = 16  # of misbehaving validators: what is left over comes with the next block
 EVIDENCE_BYTES_MAX: Final = 8 << 10  # two messages of consensus, and to spare
-EXPIRIES_PER_BLOCK_MAX: Final = 1_000  # what is left is cleared away in the next block; no rule sees it any more
+# What is left is cleared away in the next block; no rule sees it any more.
+EXPIRIES_PER_BLOCK_MAX: Final = 1_000
 
 # Four bytes in what takers sign; a key is changed less than once a day.
 FINGERPRINT_EPOCH_MAX: Final = 2**32 - 1
