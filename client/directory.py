@@ -169,6 +169,16 @@ class Directory:
             raise DirectoryError(f"cannot write {path}: {error.strerror}") from error
         return replace(self, members={**self.members, **added})
 
+    def with_first_key(self, name: str, key: Path) -> Directory:
+        """The directory with a member signing by this key in place of its first one, written as `with_members` does."""
+        short, files = next(
+            (short, files)
+            for short, files in self.members.items()
+            if self.member(name).member_id == files.member_id
+        )
+        others = tuple(path for path in files.keys[1:] if path != key)
+        return self.with_members({short: replace(files, keys=(key, *others))})
+
     def _written(self, path: Path) -> str:
         """A path as the files have it: relative where it lies in the folder, so that the folder can be moved."""
         return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)

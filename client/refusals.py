@@ -60,7 +60,9 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
         "The policy lets only factors on the supervisor's list take anything; ask the association about the list."
     ),
     Code.PAST_DUE: "Its due date has passed, and the policy forbids disposing of it then; collect it instead.",
-    Code.RELATED_PARTY: "The parties are one and the same, or the taker is the debtor; choose another party.",
+    Code.RELATED_PARTY: (
+        "Two of the parties are one, or belong to one control group (`collides with` is the declaration); choose another party."
+    ),
     Code.SUSPICION_NOT_ACKNOWLEDGED: (
         "A similar receivable is registered; compare both papers, then name it with --acknowledge if they differ."
     ),

@@ -28,9 +28,11 @@ from ..errors import InputError
 from ..keys import passphrase_from_environment, read_key
 from ..papers import day_number
 from ..submission import Draft
+from ..verify import ProvenReceipt
 from . import options as opt
 from . import output
 from .members import class_of, role_of
+from .queries import by_papers
 from .session import (
     Session,
     amount_of,
@@ -62,11 +64,11 @@ class StatusWord(Enum):
     EXPELLED = "expelled"
 
 
-async def _decide(session: Session, operation: Operation, *also: str) -> None:
-    """Have the association sign, and the parties besides it, and commit. A draft may be begun by any of them."""
+async def _decide(session: Session, operation: Operation, *also: str) -> ProvenReceipt | None:
+    """Have the association sign, and the parties besides it, and commit. A draft may be begun by any of them; it has no receipt."""
     wallets = [session.wallet(ASSOCIATION)]
     wallets += [session.wallet(name) for name in also if session.wallet(name) is not wallets[0]]
-    await session.perform(Draft((operation,), tuple(wallets)))
+    return await session.perform(Draft((operation,), tuple(wallets)))
 
 
 @govern_app.command(
@@ -207,7 +209,9 @@ def rotate_key(
         own = session.wallet(member).keys
         old = own[0].public_key if own else present.keys[0].public_key
         operation = RotateKey(present.member_id, old, _proven(session, member, new_key), height)
-        await _decide(session, operation, member)
+        if await _decide(session, operation, member) is not None:
+            # Until this is written the next command signs with the old key, which is good for the blocks below `height`.
+            session.directory.with_first_key(member, new_key.resolve())
 
     in_session(options, work)
 
@@ -313,19 +317,40 @@ def set_policy(
 
 @govern_app.command(
     "release-fingerprint",
-    epilog="Example: pledgebook govern release-fingerprint RECEIVABLE FINGERPRINT --network ./net --reason 'reissued'",
+    epilog="Example: pledgebook govern release-fingerprint RECEIVABLE --network ./net --exporter exporter-1 --debtor buyer-1 "
+    "--invoice INV-7 --reason 'reissued'",
 )
 @opt.submits("govern", acting=ASSOCIATION)
 def release_fingerprint(
     options: opt.Options,
     receivable: opt.ReceivableArgument,
-    fingerprint: Annotated[str, typer.Argument(metavar="FINGERPRINT", help="64 hexadecimal digits.")],
     reason: Annotated[str, typer.Option(help="It stands on the chain for everybody: name no paper.")],
+    fingerprint: Annotated[
+        str | None, typer.Argument(metavar="FINGERPRINT", help="64 hexadecimal digits; or give the papers.")
+    ] = None,
+    exporter: Annotated[str | None, typer.Option(help="With --debtor and --invoice: who issued it.")] = None,
+    debtor: Annotated[str | None, typer.Option(help="With --invoice: who owes.")] = None,
+    invoice: Annotated[str | None, typer.Option(help="The invoice number as printed.")] = None,
+    issued: Annotated[
+        datetime.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Its date, for an exporter whose numbers restart each year."),
+    ] = None,
+    fiscal: Annotated[str | None, typer.Option(help="Or: the fiscal invoice number.")] = None,
+    document: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Or: the original invoice file.")
+    ] = None,
 ) -> None:
     """As the association, let a number of a settled or cancelled receivable be registered again."""
-    value = _hexadecimal(fingerprint, 32)
-    operation = ReleaseFingerprint(parse_receivable(receivable), value, reason)
-    in_session(options, lambda session: _decide(session, operation))
+    identifier = parse_receivable(receivable)
+    given = None if fingerprint is None else _hexadecimal(fingerprint, 32)
+
+    async def work(session: Session) -> None:
+        value = given
+        if value is None:
+            value = (await by_papers(session, exporter, debtor, invoice, issued, fiscal, document)).value
+        await _decide(session, ReleaseFingerprint(identifier, value, reason))
+
+    in_session(options, work)
 
 
 @govern_app.command(

@@ -13,6 +13,7 @@ from registry.identifiers import BadIdentifier, parse_member_id
 from registry.operations.existence import EvidenceKind
 from registry.operations.governance import EnterpriseClass, Role
 
+from ..directory import read_directory
 from ..enrolment import NewMember, prepare_enrolment
 from ..errors import DirectoryError, InputError
 from ..keys import KEY_ENVIRONMENT_VARIABLE, create_key, passphrase_from_environment, read_key
@@ -23,7 +24,9 @@ from .existence import choice_of
 from .session import Session, in_session
 
 keys_app = typer.Typer(
-    help="Make and look at signing keys.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Make and look at signing keys, and choose which one signs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 
 KeyFile = Annotated[
@@ -44,6 +47,18 @@ def show_key(file: KeyFile, as_json: opt.AsJson = False) -> None:
     """Show the public key of a key file."""
     key = read_key(file, passphrase_from_environment())
     _show_key(file, key.public_key, protected=None, as_json=as_json)
+
+
+@keys_app.command("use", epilog="Example: pledgebook keys use factor-2 ./new.pem --network ./net")
+def use_key(
+    member: Annotated[str, typer.Argument(metavar="MEMBER", help="Its short name in the folder, or its id.")],
+    file: KeyFile,
+    network: opt.Network,
+) -> None:
+    """From now on sign for a member with this key in place of its first one: once a rotation that was drafted is committed."""
+    public_key = read_key(file, passphrase_from_environment()).public_key
+    read_directory(network).with_first_key(member, file.resolve())
+    typer.echo(f"{member} signs with {file} ({public_key.hex()}) from now on")
 
 
 def _show_key(file: Path, public_key: bytes, *, protected: bool | None, as_json: bool) -> None:

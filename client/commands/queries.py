@@ -53,14 +53,8 @@ def status(
     async def work(session: Session) -> None:
         if receivable is not None:
             key: ReceivableKey = ById(parse_receivable(receivable))
-        elif fiscal is not None:
-            key = ByFingerprint(FingerprintKind.FISCAL, _keyed(session.fingerprint_key.fiscal, fiscal))
-        elif document is not None:
-            key = ByFingerprint(
-                FingerprintKind.DOCUMENT, session.fingerprint_key.document(_hash_of(document))
-            )
         else:
-            key = await _by_invoice(session, exporter, debtor, invoice, issued)
+            key = await by_papers(session, exporter, debtor, invoice, issued, fiscal, document)
         proven = await session.client.status(key, purpose="status")
         _show_status(proven, as_json=as_json)
 
@@ -90,6 +84,23 @@ def receivable(
             print_record(proven.record, names, proof_line(proven.head))
 
     in_session(Options(network, acting, node, timeout_s, as_json, "receivable", age_s_max=age_s_max), work)
+
+
+async def by_papers(
+    session: Session,
+    exporter: str | None,
+    debtor: str | None,
+    invoice: str | None,
+    issued: datetime.datetime | None,
+    fiscal: str | None,
+    document: Path | None,
+) -> ByFingerprint:
+    """The fingerprint of what is printed on an invoice, the first of these that is given. Raises InputError."""
+    if fiscal is not None:
+        return ByFingerprint(FingerprintKind.FISCAL, _keyed(session.fingerprint_key.fiscal, fiscal))
+    if document is not None:
+        return ByFingerprint(FingerprintKind.DOCUMENT, session.fingerprint_key.document(_hash_of(document)))
+    return await _by_invoice(session, exporter, debtor, invoice, issued)
 
 
 async def _by_invoice(
