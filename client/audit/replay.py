@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from registry.block import Header
 from registry.entry import Entry
-from registry.errors import Code, EntryRefused
+from registry.errors import Code, EntryRefused, UpgradeNeeded
 from registry.genesis import Genesis
 from registry.merkle.log import tree_root
 from registry.receipt import Receipt
@@ -68,7 +68,11 @@ class Replay:
         """Judge the entries of the next block and advance the state. A block with findings changes nothing."""
         place = Place(header.height, inspected.offset)
         steps: list[Step] | None = None if self._observer is None else []
-        execution = BlockExecution(self.state, self._tip_before(header), header.time_ms, steps)
+        try:
+            execution = BlockExecution(self.state, self._tip_before(header), header.time_ms, steps)
+        except UpgradeNeeded as error:
+            # A block of later software says so in its header, and is not replayed: this one is of validators that went on.
+            return [place.finding(Check.RULES, Category.RULE, error.message)]
         receipts: list[Receipt] = []
         found = self._judge(execution, inspected.entries, place, receipts)
         if found:

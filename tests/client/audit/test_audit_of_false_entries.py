@@ -9,13 +9,15 @@ import pytest
 
 from client.audit.findings import FINDINGS_MAX, FINDINGS_PER_BLOCK_MAX, Category, Check, Exit, Finding
 from client.audit.invariants import Tally, check_final_state, check_record, records_to_check
+from registry.block import RULES_VERSION
 from registry.entry import assemble, decode_entry, sign_body
 from registry.fingerprints import Delivery
+from registry.operations.decisions import ScheduleUpgrade
 from registry.operations.existence import Confirm
 from registry.receipt import decode_receipt
 from registry.receivable import Receivable
 from registry.signing import SigningKey
-from registry.state import MemoryState, Namespace, WorkingState
+from registry.state import SINGLETON, MemoryState, Namespace, WorkingState
 from tests.client.audit.auditing import Auditor, first_finding
 from tests.client.audit.chain_builder import (
     ChainBuilder,
@@ -31,6 +33,21 @@ from tests.client.audit.chain_builder import (
 
 def forger(_who: str) -> SigningKey:
     return SigningKey(b"\x66" * 32)
+
+
+def test_a_block_after_the_last_one_of_this_version_breaks_a_rule(
+    auditor: Auditor, chain: ChainBuilder
+) -> None:
+    last = chain.tip.height + 2
+    chain.commit([chain.entry("association", ScheduleUpgrade(last, RULES_VERSION + 1))])
+    chain.commit([])
+    # The validators forget the decision and go on.
+    forgetful = WorkingState(chain.state)
+    forgetful.put(Namespace.UPGRADE, SINGLETON, None)
+    chain.state.apply(forgetful.finish()[0])
+    chain.commit([])
+    found = first_finding(auditor.blocks(chain), Check.RULES, Category.RULE, height=last + 1)
+    assert f"height {last}" in found.message
 
 
 # -- 4, 6, 16 to 19: entries that no honest validator lets in -----------------------------------------------------------
