@@ -4,7 +4,8 @@
 
 Guarantees: nothing is in the file but what is signed and who has signed it, so nothing in it has to be trusted; every
 signature that a reader is given verifies over the body as it stands, under the key named beside it; a file is replaced
-whole. If we were to crash while a new one is written, what is left is no draft and reads as none. Leaves to others: whose keys they are and who is missing (`drafts`).
+whole. If we were to crash while a new one is written, what is left is no draft and reads as none.
+Leaves to others: whose keys they are and who is missing (`drafts`).
 """
 
 from __future__ import annotations

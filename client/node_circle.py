@@ -55,7 +55,8 @@ class NodeCircle:
         clock: Clock,
         attempt_s: float,
     ) -> None:
-        """`nodes`: whose certificates are pinned. `attempt_s`: how long one node is waited for, so that one that hangs does not use up the time of the others."""
+        """`nodes`: whose certificates are pinned. `attempt_s`: how long one node is waited for, so that one that hangs does not
+        use up the time of the others."""
         self.attempt_s = attempt_s
         self.evidence: list[FalseAnswer] = []
         self.connections = [

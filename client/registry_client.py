@@ -8,7 +8,8 @@ Guarantees: everything about the ledger that is returned was verified by `Truste
 says so in `is_verifying`); what fails is raised, and the whole answer is kept in `evidence`. A node that does not
 answer is passed over for the next one, within the call's deadline. An entry is submitted again under the same id
 until its receipt is there, so it takes effect exactly once. `preflight`, `ledger_status`, `watch_events`,
-`report` and `watch_alerts` are a node's word only: nothing proves them. Leaves to others: numbering and signing (`submission`), files (`directory`).
+`report` and `watch_alerts` are a node's word only: nothing proves them.
+Leaves to others: numbering and signing (`submission`), files (`directory`).
 """
 
 from __future__ import annotations
@@ -88,9 +89,9 @@ class RegistryClient:
     ) -> None:
         """`addresses`: node id -> host:port, in the order in which they are asked. `chain` may be shared between clients.
 
-        State older than `age_ms_max` is refused; None accepts any age. A call ends after `timeout_s`, of which one node gets at most `attempt_s`. A receipt that is later than
-        `resubmit_after_s` is asked for elsewhere, and its entry handed to so many other nodes that one of them is honest: its
-        node may have died with it, or may keep it back.
+        State older than `age_ms_max` is refused; None accepts any age. A call ends after `timeout_s`, of which one node gets at
+        most `attempt_s`. A receipt that is later than `resubmit_after_s` is asked for elsewhere, and its entry handed to so many
+        other nodes that one of them is honest: its node may have died with it, or may keep it back.
         `known_nodes`: proven earlier (`nodes`), for certificates that are not those of the genesis document.
         Raises DirectoryError on an address of a node that is in neither.
         """

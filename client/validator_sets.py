@@ -1,8 +1,8 @@
 """Who certifies at which height, as far as a client has been shown: from the genesis document, change by change.
 
-Guarantees: a set is only learnt by its bytes, whose hash is what a header certified by the set before it announced; so whoever trusts
-the genesis document's validators may trust every set in here. Pure: the changes come from `TrustedChain`, which has checked
-their headers.
+Guarantees: a set is only learnt by its bytes, whose hash is what a header certified by the set before it announced; so whoever
+trusts the genesis document's validators may trust every set in here. Pure: the changes come from `TrustedChain`, which has
+checked their headers.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from registry.nodes import Voter, decode_voters, encode_voters, voters, voters_d
 
 # A node sends as many at most; a client further behind begins at a newer genesis-anchored copy of these sets.
 VALIDATOR_CHANGES_MAX: Final = 1_000
+# Ten years of a change each day; of an export that has more, the auditor says that it follows no further.
+SETS_MAX: Final = 4 * VALIDATOR_CHANGES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ class ValidatorSets:
         self._add(KnownSet(from_height, encoded))
 
     def _add(self, known: KnownSet) -> None:
-        if len(self._sets) > 4 * VALIDATOR_CHANGES_MAX:
-            raise ProofInvalid("more changes of the validators than a chain can have", known=len(self._sets))
+        if len(self._sets) > SETS_MAX:
+            raise ProofInvalid(f"more than {SETS_MAX} changes of the validators: too many to follow")
         present = self.beginning_at(known.from_height) if self._sets else None
         if present is not None:
             if present.encoded != known.voters:

@@ -53,7 +53,7 @@ class PoolAccount:
             shares = self._shares_of(state, pool)
             if pool.shares != shares:
                 yield pool_id, "the base of a pool is not what its members are worth", shares, pool.shares
-        for pool_id in self._members.keys() - self._drawn.keys():
+        for pool_id in sorted(self._members.keys() - self._drawn.keys()):
             yield pool_id, "a receivable stands in a pool that was never agreed", None, None
 
     def _shares_of(self, state: MemoryState, pool: Pool) -> tuple[DebtorShare, ...]:

@@ -1,8 +1,8 @@
 """Who certifies which block of an export: found in a first pass, because certificates are checked out of order by workers.
 
-A header that announces other validators gives their hash; who they are stands in the decision of the block before. Both are looked up here,
-and believed as a client believes them: when the validators before have certified the header, and the set has the hash.
-Whether the rulebook allowed the decision, replaying shows (check 15).
+A header that announces other validators gives their hash; who they are stands in the decision of the block before. Both are
+looked up here, and believed as a client believes them: when the validators before have certified the header, and the set has the
+hash. Whether the rulebook allowed the decision, replaying shows (check 15).
 
 Guarantees: never raises on what is in the file, and holds two frames at a time. Where the trail ends, later certificates are
 checked against the last validators that are vouched for: so no set that a file makes up can certify anything.

@@ -89,7 +89,7 @@ def _read(file: Path) -> tuple[str, bytes]:
         text, salt = document["text"], bytes.fromhex(document["salt"])
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{file}: not a file that `pledgebook commitment new` wrote") from error
     if not isinstance(text, str) or len(salt) != SALT_BYTES:
         raise InputError(f"{file}: not a file that `pledgebook commitment new` wrote")

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from registry.entry import Entry, assemble
+from registry.entry import Entry, Mode, assemble
 from registry.errors import Code
 from registry.identifiers import show_id
 from registry.operations import TYPE_BY_CLASS, CorrectReceivable
@@ -283,7 +283,7 @@ def _show(
     facts = {
         "entry": show_id(entry.entry_id),
         "submitter": f"{named(body.submitter)}, number {body.sequence}",
-        "mode": "all operations or none" if body.mode == 0 else "each operation on its own",
+        "mode": "all operations or none" if body.mode is Mode.ATOMIC else "each operation on its own",
         "valid until": words.moment_in_words(body.valid_until_ms),
         "must sign": ", ".join(named(party) for party in parties_of(body)),
         "signed": ", ".join(named(signer) for signer in signers) or "nobody",

@@ -33,10 +33,9 @@ from ..operation_words import Glossary
 from ..paper_file import FiledPapers, find_all_papers
 from ..verify import ProvenMember
 from ..wallet import ShownPapers, Vouching, vouchings_of
-from .session import Session
+from .outcome import passes_once_signed
+from .session import READS_AT_ONCE, Session
 
-# Records that are read at once: enough to hide the way to the node and back, few enough to leave room for others.
-READS_AT_ONCE: Final = 16
 FORBIDDEN: Final = "FORBIDDEN"
 
 
@@ -73,7 +72,7 @@ async def check(session: Session, path: Path, papers: Path | None) -> Checked:
     session.wallet(session.acting.name).check(entry.body_bytes, shown)
     # Without the signatures: a node that had them could hand the entry in.
     forecast = await session.client.preflight(assemble(entry.body_bytes, ()))
-    if forecast.door_code not in (Code.OK, Code.MISSING_SIGNATURE):
+    if not passes_once_signed(forecast):
         raise DraftRefused(
             f"a node would refuse it at the door: {forecast.door_code}: {forecast.door_message}"
         )

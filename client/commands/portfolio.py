@@ -23,11 +23,9 @@ from ..wallet import ShownPapers, Wallet
 from . import options as opt
 from . import output
 from .disposal import Taker
-from .session import Session, in_session
+from .session import READS_AT_ONCE, Session, in_session
 
 PROBLEMS_SHOWN_MAX: Final = 200
-# Records that are read at once: enough to hide the way to the node and back, few enough to leave room for others.
-READS_AT_ONCE: Final = 16
 
 
 @opt.submits("assign")

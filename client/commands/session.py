@@ -57,6 +57,8 @@ T = TypeVar("T")
 # Commands of one member that run at once take numbers from different lanes (`submission`); the last one is for drafts.
 LANES = 17
 DRAFT_LANE = LANES - 1
+# Records that are read at once: enough to hide the way to the node and back, few enough to leave room for others.
+READS_AT_ONCE = 16
 HOUR_MS = 3_600_000
 
 

@@ -43,7 +43,15 @@ def test_a_kept_file_is_private_and_not_overwritten(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"text": "a"}', '{"text": 1, "salt": "00"}', '{"text": "a", "salt": "00"}']
+    "content",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        '{"text": "a"}',
+        '{"text": 1, "salt": "00"}',
+        '{"text": "a", "salt": "00"}',
+    ],
 )
 def test_another_file_is_named_as_such(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str
