@@ -20,7 +20,7 @@ from registry.nodes import Voter, decode_voters, encode_voters, voters, voters_d
 
 # A node sends as many at most; a client further behind begins at a newer genesis-anchored copy of these sets.
 VALIDATOR_CHANGES_MAX: Final = 1_000
-# Ten years of a change each day; of an export that has more, the auditor says that it follows no further.
+# Ten years of a change each day: every set is kept in memory.
 SETS_MAX: Final = 4 * VALIDATOR_CHANGES_MAX
 
 
