@@ -1,6 +1,6 @@
 """The registry and the model side by side: the same entries go to both, and after each block everything is compared.
 
-Compared are, for each operation, its code, its subject, what it collided with and the reasons; at the door, the code; after each
+Compared are, for each entry, its receipt; for each operation, its code, its subject, what it collided with and the reasons; at the door, the code; after each
 block, every record with what the model remembers of it, the members, the lists and counters; at the end, the state root with
 that of a replay from the genesis document. `Consortium.commit` also sends each block through its bytes, judges it as another
 node would, and checks the rulebook's invariants and the counted exposures.
@@ -17,7 +17,7 @@ from registry.entry import EntryBody, Mode, assemble, decode_entry, encode_body,
 from registry.errors import Code, EntryRefused
 from registry.operations.governance import Role
 from registry.policy import Policy
-from registry.receipt import Result
+from registry.receipt import Outcome, Result
 from registry.transition import apply_block, genesis_tip
 from tests.registry.consortium import (
     ASSOCIATION_KEYS,
@@ -182,8 +182,13 @@ class Chain:
             self.compare_doors(handed, time_ms)
         passed = [each for each in handed if not isinstance(each.said, Code)]
         committed = self.consortium.commit(*(each.raw for each in passed), time_ms=time_ms)
-        for each, receipt in zip(passed, committed.receipts, strict=True):
+        for index, (each, receipt) in enumerate(zip(passed, committed.receipts, strict=True)):
             assert not isinstance(each.said, Code)
+            entry = decode_entry(each.raw)
+            place = (receipt.height, receipt.entry_index, receipt.entry_id)
+            assert place == (self.scene.height, index, entry.entry_id)
+            outcome = outcome_of(entry.body.mode, [verdict.code for verdict in each.said])
+            assert (receipt.outcome, receipt.failed_operation) == outcome
             for operation, result, verdict in zip(each.operations, receipt.results, each.said, strict=True):
                 compare(operation, result, verdict)
         assert committed.block.header.policy_hash == self.ledger.book.policy.hash()
@@ -213,6 +218,15 @@ class Chain:
         assert again.state.stored_values() == self.consortium.state.stored_values()
 
 
+def outcome_of(mode: Mode, codes: Sequence[Code]) -> tuple[Outcome, int | None]:
+    """What the receipt says of the whole entry, and which operation an atomic one failed at."""
+    applied = codes.count(Code.OK)
+    if applied == len(codes):
+        return Outcome.APPLIED, None
+    failed = next(i for i, code in enumerate(codes) if code not in (Code.OK, Code.NOT_APPLIED))
+    return (Outcome.PARTLY if applied else Outcome.REFUSED), (failed if mode is Mode.ATOMIC else None)
+
+
 def compare(operation: Any, result: Result, verdict: Verdict) -> None:
     registry = (result.code, result.subject, result.collided_with, result.reasons)
     model = (verdict.code, verdict.subject, verdict.collided_with, verdict.reasons)
@@ -231,6 +245,7 @@ def first_book(consortium: Consortium, policy: Policy) -> Book:
             member.numbering,
             FINGERPRINT_KEY.debtor(member.member_id),
             {key.public_key: (key.from_height, key.until_height) for key in member.keys},
+            member.accredited,
         )
     nodes = consortium.working().newest_nodes().nodes
     owners = {key: name for name, person in people.items() for key in person.keys}
