@@ -7,8 +7,6 @@ Source: RULEBOOK, "How an entry is judged", steps 2 and 3.
 
 from __future__ import annotations
 
-from typing import Final
-
 from . import limits
 from .entry import Entry
 from .errors import Code, NotFresh, NotPermitted
@@ -18,8 +16,7 @@ from .operations.governance import Role
 from .policy import Policy
 from .rules import RULES, Party
 from .state import DayUse, Namespace, WorkingState
-
-DAY_MS: Final = 86_400_000
+from .time_units import DAY_MS
 
 
 def check_chain(entry: Entry, chain_id: bytes) -> None:

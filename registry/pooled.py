@@ -15,8 +15,7 @@ from typing import Final
 from .codec import Flag, Struct
 from .errors import Reference
 from .operations.fields import DAY, MEMBER_ID, POOL_ID, REFERENCE
-
-DAY_MS: Final = 86_400_000
+from .time_units import DAY_MS
 
 
 @dataclass(frozen=True, slots=True)

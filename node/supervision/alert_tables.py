@@ -34,7 +34,7 @@ from registry.genesis import Genesis
 from registry.state import StateDelta
 from registry.supervision.alert_bytes import VERSION, decode_alert, encode_alert
 from registry.supervision.alerts import Alert
-from registry.supervision.observation import DAY_MS
+from registry.time_units import DAY_MS
 from registry.transition import genesis_state
 
 FORMAT: Final = 100 * VERSION + 1

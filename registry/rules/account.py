@@ -13,7 +13,7 @@ from ..operations.account import ReportIndirectPayment, SetCollectionAccount
 from ..payments import BankReference
 from ..receivable import Receivable
 from ..state import Namespace
-from .assignment import HOUR_MS
+from ..time_units import HOUR_MS
 from .judgement import (
     HOLDING,
     Judgement,

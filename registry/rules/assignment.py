@@ -17,8 +17,9 @@ from ..operations.governance import Role
 from ..pooled import Pooled
 from ..receivable import UNCONFIRMED, Disposal, Lien, Part, Receivable
 from ..terms import Terms, bar_on, has_recourse, terms_between, with_terms, without_recourse
+from ..time_units import DAY_MS, HOUR_MS
 from . import blankets, notices
-from .disposal import DAY_MS, Claim, check_policy, confirmed_for, earlier_claim, free_of, place_of
+from .disposal import Claim, check_policy, confirmed_for, earlier_claim, free_of, place_of
 from .judgement import (
     Judgement,
     Party,
@@ -29,8 +30,6 @@ from .judgement import (
     unclosed_receivable,
     unrestrained,
 )
-
-HOUR_MS: Final = 3_600_000
 
 
 def assign(judgement: Judgement, operation: Assign) -> bytes:

@@ -11,7 +11,7 @@ from ..operations.confirmation import ConfirmTacitly, OptIn, RejectReceivable, o
 from ..operations.governance import Role
 from ..receivable import CONFIRMED, Confirmation, ConfirmationKind, Receivable
 from ..signing import verify
-from .disposal import DAY_MS
+from ..time_units import DAY_MS
 from .judgement import HOLDING, Judgement, Party, Rule, debtor_of, held_part, live_receivable, not_rejected
 
 

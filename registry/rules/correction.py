@@ -15,7 +15,7 @@ from ..operations.governance import Role
 from ..parts import after_payment
 from ..receivable import CONFIRMED, Receivable
 from ..state import Namespace
-from .disposal import DAY_MS
+from ..time_units import DAY_MS
 from .judgement import (
     HOLDING,
     Judgement,

@@ -20,9 +20,9 @@ from ..policy import RelatedPartyPolicy
 from ..receivable import Receivable, with_fitting_claims
 from ..relations import Control, common_control
 from ..state import Namespace
+from ..time_units import DAY_MS
 from .arrears import first_unpaid_day
 from .assignment import after_move
-from .disposal import DAY_MS
 from .judgement import Judgement, Party, Rule, known_receivable, live_receivable, positive, unrestrained
 
 

@@ -5,7 +5,7 @@ Sales and pledges compete for the same value, so they are refused for the same r
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import assert_never
 
 from ..errors import Code, Reference, RuleViolation
 from ..member import MemberStatus
@@ -15,10 +15,10 @@ from ..pooled import Pooled
 from ..receivable import Disposal, FreeAmount, Lien, Part, Receivable, free_amount
 from ..state import Namespace
 from ..terms import Terms
+from ..time_units import DAY_MS
 from .judgement import Judgement, similar_key
 from .relationships import check_concentration, check_related, flag_cycle
 
-DAY_MS: Final = 86_400_000
 # What stands in the way of a disposal.
 Claim = Lien | Reservation | Disposal | Pooled
 

@@ -13,7 +13,7 @@ from ..fingerprints import Delivery, Fingerprints
 from ..operations.existence import Instalment
 from ..receivable import Receivable
 from ..state import DeliveryUse, Namespace
-from .disposal import DAY_MS
+from ..time_units import DAY_MS
 from .judgement import Judgement, known_receivable, similar_key
 
 

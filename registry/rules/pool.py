@@ -28,7 +28,8 @@ from ..pooled import Pooled, at_time
 from ..pools import Pool, eligible, over_limit, secured
 from ..receivable import Receivable
 from ..state import Namespace
-from .disposal import DAY_MS, check_listed, check_papers, confirmed_for
+from ..time_units import DAY_MS
+from .disposal import check_listed, check_papers, confirmed_for
 from .judgement import Judgement, Party, Rule, known_receivable, positive, unclosed_receivable, unrestrained
 from .papers import allowed_currency
 from .relationships import check_concentration, check_related

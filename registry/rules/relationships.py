@@ -17,10 +17,9 @@ from ..policy import RelatedPartyPolicy
 from ..receivable import Receivable
 from ..relations import Control, common_control, control_by
 from ..state import Namespace, WorkingState
+from ..time_units import DAY_MS
 from ..trade_graph import Edge, cycle_hops, with_edge
 from .judgement import Judgement, Party, Rule, positive
-
-DAY_MS: Final = 86_400_000
 
 
 def declare_relationship(judgement: Judgement, operation: DeclareRelationship) -> bytes:

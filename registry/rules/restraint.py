@@ -13,7 +13,7 @@ from ..operations.restraint import Freeze, RaiseObjection, Unfreeze, WithdrawObj
 from ..receivable import Receivable
 from ..restraints import Freeze as Order
 from ..restraints import Objection, with_freeze, with_objection, without_freeze, without_objection
-from .disposal import DAY_MS
+from ..time_units import DAY_MS
 from .judgement import HOLDING, Judgement, Party, Rule, known_receivable, unclosed_receivable
 
 _EMPTY: Final = bytes(ID_BYTES)

@@ -6,7 +6,7 @@ from array import array
 from typing import Final
 
 from ..identifiers import ID_BYTES
-from .observation import DAY_MS
+from ..time_units import DAY_MS
 
 
 class MemoryIndex:

@@ -21,8 +21,8 @@ from ..receivable import Phase, Receivable
 from ..relations import common_control
 from ..rules.arrears import first_unpaid_day
 from ..state import Namespace, WorkingState
+from ..time_units import DAY_MS
 from .flows import Flow, Flows
-from .observation import DAY_MS
 from .positions import Position, Scope, interested, position_of, unconfirmed
 
 BASIS_POINTS: Final = 10_000

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from ..block import Header
 from ..entry import Entry
@@ -18,9 +17,8 @@ from ..operations import Operation
 from ..receipt import Receipt, Result
 from ..receivable import Receivable
 from ..state import Change, Namespace
+from ..time_units import DAY_MS
 from ..transition import Step
-
-DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

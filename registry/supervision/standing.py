@@ -17,8 +17,8 @@ from ..identifiers import show_id
 from ..policy import OverdueBucket, overdue_bucket
 from ..receivable import CLOSED, Receivable
 from ..rules.arrears import first_unpaid_day
+from ..time_units import DAY_MS
 from .alerts import AlertKind, AlertSettings
-from .observation import DAY_MS
 
 TimeOf = Callable[[int], int]
 """The time of a committed block by its height, in Unix milliseconds."""

@@ -12,7 +12,7 @@ from registry.fingerprints import FingerprintKind
 from registry.limits import AMOUNT_MAX, DAY_MAX, QUANTITY_MAX, SUSPICIONS_MAX
 from registry.operations.existence import Evidence, EvidenceKind, Instalment
 from registry.receivable import ConfirmationKind, Phase
-from registry.rules.disposal import DAY_MS
+from registry.time_units import DAY_MS
 from tests.registry.consortium import (
     AFFILIATE,
     DEBTOR,

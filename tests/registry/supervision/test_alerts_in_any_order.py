@@ -17,8 +17,8 @@ from registry.supervision.alert_watch import AlertIndex, AlertWatch
 from registry.supervision.alerts import DEFAULT_SETTINGS, AlertKind
 from registry.supervision.document import report_bytes
 from registry.supervision.fold import ReportRequest, Supervision
-from registry.supervision.observation import DAY_MS
 from registry.supervision.standing import standing_alerts
+from registry.time_units import DAY_MS
 from tests.registry.collection_examples import indirect, linked
 from tests.registry.consortium import (
     EXPORTER,
