@@ -187,10 +187,10 @@ class Chain:
             entry = decode_entry(each.raw)
             place = (receipt.height, receipt.entry_index, receipt.entry_id)
             assert place == (self.scene.height, index, entry.entry_id)
-            outcome = outcome_of(entry.body.mode, [verdict.code for verdict in each.said])
-            assert (receipt.outcome, receipt.failed_operation) == outcome
             for operation, result, verdict in zip(each.operations, receipt.results, each.said, strict=True):
                 compare(operation, result, verdict)
+            outcome = outcome_of(entry.body.mode, [verdict.code for verdict in each.said])
+            assert (receipt.outcome, receipt.failed_operation) == outcome
         assert committed.block.header.policy_hash == self.ledger.book.policy.hash()
         agree(self.consortium, self.ledger.book)
 

@@ -74,8 +74,8 @@ def draw_default(scene: Scene, dice: Dice) -> Any:
     if debt is None:
         return DeclareDefault(NOWHERE, EXPORTER)
     holder = scene.holder(dice, debt)
-    if debt.liens and dice.rarely(3):
-        holder = dice.one(list(debt.liens.values())).pledgee
+    if dice.rarely(3) and debt.entitled():
+        holder = dice.one(sorted(debt.entitled()))
     return DeclareDefault(debt.name, holder if not dice.rarely(10) else scene.taker(dice))
 
 

@@ -349,7 +349,10 @@ def moved_days(debt: Debt, op: CorrectReceivable) -> list[int]:
 def gives_up_paper(debt: Debt, op: CorrectReceivable, prints: Fingerprints) -> bool:
     """A mistyped number is put right, but none is given up; and what was attested stays as it is."""
     old = debt.prints
-    attested = {each.paper for each in debt.attestations}
+    # What arose from a contract knows of the contract's void paper, and does not name it.
+    named = {each.commitment for each in debt.evidence} | {old.fiscal}
+    named |= {each.fingerprint for each in old.deliveries}
+    attested = {each.paper for each in debt.attestations} & named
     stays = {each.commitment for each in op.evidence} | {prints.fiscal}
     stays |= {each.fingerprint for each in prints.deliveries if each in old.deliveries}
     given_up = (
