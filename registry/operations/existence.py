@@ -19,6 +19,7 @@ class EvidenceKind(IntEnum):
     CUSTOMS = 4
     TAX = 5
     OTHER = 6
+    PAYMENT = 7  # a bank's advice: who is accredited for it can attest payments between others
 
 
 @dataclass(frozen=True, slots=True)

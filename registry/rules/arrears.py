@@ -14,7 +14,8 @@ from ..operations.governance import Role
 from ..payments import BankReference, Payment, without_payment
 from ..receivable import Phase, Receivable
 from ..state import Namespace
-from .disposal import DAY_MS
+from ..time_units import DAY_MS
+from .collection import attests_payments
 from .judgement import (
     HOLDING,
     Judgement,
@@ -44,7 +45,7 @@ def reverse_payment(judgement: Judgement, operation: ReversePayment) -> bytes:
             collided_with=record.place,
         )
     is_own_word = operation.reporter == payment.holder and not payment.attested
-    if not is_own_word and not _attests(judgement, record, operation.reporter):
+    if not is_own_word and not attests_payments(judgement, record, operation.reporter):
         raise RuleViolation(
             Code.NOT_PERMITTED,
             "an attesting bank that is no party reverses a payment, or who was paid if no bank attested it",
@@ -80,14 +81,6 @@ def _covered_again(judgement: Judgement, record: Receivable, payment: Payment) -
         taken = uses_of(covers, record.currency).get(key, 0) - before.get(key, 0)
         covers = with_cut(covers, cut, use.left - taken)
     return replace(record, covers=covers)
-
-
-def _attests(judgement: Judgement, record: Receivable, member_id: str) -> bool:
-    # A lienholder that is an attester too could bring back its own lien.
-    member = judgement.state.member(member_id)
-    is_debtor = member is not None and member.debtor_reference == record.debtor_reference
-    attests = member is not None and Role.ATTESTER in member.roles
-    return attests and not is_debtor and member_id not in record.parties()
 
 
 def declare_default(judgement: Judgement, operation: DeclareDefault) -> bytes:

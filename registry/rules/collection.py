@@ -9,6 +9,7 @@ from ..errors import Code, Reason, RuleViolation
 from ..liens import fit_liens
 from ..member import MemberStatus
 from ..operations.collection import RecordPayment, Settle
+from ..operations.existence import EvidenceKind
 from ..operations.governance import Role
 from ..parts import after_collection, after_payment
 from ..payments import BankReference, payment_between
@@ -38,8 +39,12 @@ def record_payment(judgement: Judgement, operation: RecordPayment) -> bytes:
     if operation.reporter == operation.holder:
         # What a court has frozen must not vanish on the word of who holds it. A bank can still attest that it was paid.
         unfrozen(record)
-    else:
-        _check_reporter(judgement, record, operation.reporter)
+    elif not attests_payments(judgement, record, operation.reporter):
+        raise RuleViolation(
+            Code.NOT_PERMITTED,
+            "only the payee or an attester accredited for payments that is no party reports a payment",
+            collided_with=record.place,
+        )
     held = held_part(record, operation.holder).amount
     if operation.amount > held:
         raise RuleViolation(
@@ -77,17 +82,14 @@ def _note_payment(judgement: Judgement, before: Receivable, operation: RecordPay
     judgement.state.put(Namespace.BANK_REFERENCE, operation.bank_reference, used)
 
 
-def _check_reporter(judgement: Judgement, record: Receivable, reporter_id: str) -> None:
-    """A bank attests what it saw between others; who has a stake in the receivable would attest for itself."""
-    reporter = judgement.state.member(reporter_id)
-    is_attester = reporter is not None and Role.ATTESTER in reporter.roles
-    is_debtor = reporter is not None and reporter.debtor_reference == record.debtor_reference
-    if not is_attester or is_debtor or reporter_id in record.parties():
-        raise RuleViolation(
-            Code.NOT_PERMITTED,
-            "only the payee or an attesting bank that is no party reports a payment",
-            collided_with=record.place,
-        )
+def attests_payments(judgement: Judgement, record: Receivable, member_id: str) -> bool:
+    """Whether it is a bank that saw what others paid. A carrier did not, and who has a stake would attest for itself: its word
+    ends the liens of others."""
+    member = judgement.state.member(member_id)
+    if member is None or member.debtor_reference == record.debtor_reference:
+        return False
+    is_bank = Role.ATTESTER in member.roles and EvidenceKind.PAYMENT in member.accredited
+    return is_bank and member_id not in record.parties()
 
 
 def _check_consent(record: Receivable, kept: tuple[Lien, ...], consenting: tuple[str, ...]) -> None:

@@ -196,6 +196,7 @@ def _member(member_id: str, roles: tuple[Role, ...], keys: Sequence[SigningKey])
         numbering=Numbering.CONTINUOUS,
         debtor_reference=FINGERPRINT_KEY.debtor(member_id),
         keys=tuple(MemberKey(key.public_key, 0, FOREVER) for key in keys),
+        accredited=(EvidenceKind.PAYMENT,) if member_id == BANK else (),
     )
 
 

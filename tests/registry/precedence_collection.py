@@ -57,7 +57,7 @@ PAY_BY_BANK = Order(
         OWED,
         POSITIVE,
         Break(
-            "the bank attests and is no party",
+            "the attester is accredited for payments and is no party",
             Code.NOT_PERMITTED,
             lambda case: case.change(reporter=FACTOR_2),
         ),
@@ -214,7 +214,7 @@ REVERSE_PAYMENT = Order(
             lambda case: case.change(bank_reference=bytes(32)),
         ),
         Break(
-            "who was paid reports it, or a bank that is no party",
+            "who was paid reports it, or an attester accredited for payments that is no party",
             Code.NOT_PERMITTED,
             lambda case: case.change(reporter=FACTOR_3),
         ),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from registry.errors import Code, Reason
-from registry.operations.existence import Instalment
+from registry.operations.existence import EvidenceKind, Instalment
 from registry.operations.governance import Role
 from registry.operations.security import Junior
 from registry.receivable import Phase
@@ -55,9 +55,11 @@ def test_an_attester_that_is_a_party_does_not_reverse(consortium: Consortium) ->
     consortium.do(paid)
     consortium.do(consortium.assignment(receivable, 1_000))
     for party, own in ((FACTOR_1, Role.FACTOR), (DEBTOR, Role.DEBTOR)):
-        consortium.change_member(party, roles=(own, Role.ATTESTER))
+        consortium.change_member(party, roles=(own, Role.ATTESTER), accredited=(EvidenceKind.PAYMENT,))
         assert consortium.code(reversal(receivable, paid.bank_reference, party)) is Code.NOT_PERMITTED
     consortium.change_member(FACTOR_2, roles=(Role.FACTOR, Role.ATTESTER))
+    assert consortium.code(reversal(receivable, paid.bank_reference, FACTOR_2)) is Code.NOT_PERMITTED
+    consortium.change_member(FACTOR_2, accredited=(EvidenceKind.PAYMENT,))
     assert consortium.code(reversal(receivable, paid.bank_reference, FACTOR_2)) is Code.OK
 
 

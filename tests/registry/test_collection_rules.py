@@ -8,6 +8,7 @@ import pytest
 
 from registry.errors import Code, Reason, Reference
 from registry.member import MemberStatus
+from registry.operations.existence import EvidenceKind
 from registry.receivable import Phase
 from registry.state import Namespace
 from tests.registry.consortium import (
@@ -61,6 +62,14 @@ def test_a_payment_to_who_holds_nothing_is_refused(consortium: Consortium) -> No
 def test_a_bank_reports_a_payment_to_any_holder(consortium: Consortium) -> None:
     receivable = consortium.registered()
     assert consortium.code(payment(receivable, 1_000, reporter=BANK)) is Code.OK
+
+
+def test_an_attester_that_is_no_bank_ends_no_lien_by_a_payment(consortium: Consortium) -> None:
+    receivable = consortium.registered()
+    consortium.do(consortium.pledging(receivable, 10_000))
+    consortium.change_member(BANK, accredited=(EvidenceKind.DELIVERY, EvidenceKind.CUSTOMS, EvidenceKind.TAX))
+    assert consortium.code(payment(receivable, 10_000, reporter=BANK)) is Code.NOT_PERMITTED
+    assert [lien.amount for lien in consortium.record(receivable).liens] == [10_000]
 
 
 def test_another_factor_cannot_report_a_payment_to_a_holder(consortium: Consortium) -> None:

@@ -167,7 +167,8 @@ def test_a_pledgor_cannot_report_its_pledgee_s_security_away(consortium: Consort
 
 
 def test_a_debtor_that_attests_too_cannot_report_its_own_payment(consortium: Consortium) -> None:
-    consortium.change_member(DEBTOR, roles=(Role.DEBTOR, Role.ATTESTER))
+    payments = (EvidenceKind.PAYMENT,)
+    consortium.change_member(DEBTOR, roles=(Role.DEBTOR, Role.ATTESTER), accredited=payments)
     receivable = consortium.registered()
     consortium.do(consortium.assignment(receivable, 10_000, FACTOR_1))
     own = payment(receivable, 10_000, holder=FACTOR_1, reporter=DEBTOR)

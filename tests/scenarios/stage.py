@@ -52,7 +52,7 @@ GUESTS = (
     ("exporter-2", (Role.EXPORTER,), ()),
     ("buyer-1", (Role.DEBTOR,), ()),
     ("buyer-2", (Role.DEBTOR,), ()),
-    ("bank-1", (Role.ATTESTER,), ()),
+    ("bank-1", (Role.ATTESTER,), (EvidenceKind.PAYMENT,)),
     ("carrier-1", (Role.ATTESTER,), (EvidenceKind.DELIVERY,)),
     ("insurer-1", (Role.INSURER,), ()),
     ("insurer-2", (Role.INSURER,), ()),

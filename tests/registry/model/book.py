@@ -460,6 +460,10 @@ class Book:
             return False
         return member not in debt.parties() and not self.is_debtor(member, debt)
 
+    def is_bank(self, member: str, debt: Debt) -> bool:
+        """Who may say what others have paid: a stranger that is accredited for payments."""
+        return self.is_stranger(member, debt) and EvidenceKind.PAYMENT in self.members[member].accredited
+
 
 # A rule of the model: it changes the book and names its subject, or raises Refused and has changed nothing.
 Judge = Callable[[Book, Here, Any], bytes]

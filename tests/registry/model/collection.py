@@ -47,7 +47,7 @@ def pay(book: Book, here: Here, op: RecordPayment) -> bytes:
     by_attester = op.reporter != op.holder
     if not by_attester:
         need_unfrozen(debt)
-    elif not book.is_stranger(op.reporter, debt):
+    elif not book.is_bank(op.reporter, debt):
         raise Refused(Code.NOT_PERMITTED, debt.place)
     if op.holder not in debt.parts:
         raise Refused(Code.NOT_HOLDER, debt.place)
@@ -93,7 +93,7 @@ def reverse(book: Book, here: Here, op: ReversePayment) -> bytes:
     debt = book.known(op.receivable)
     if paid is None or paid.debt != op.receivable:
         raise Refused(Code.UNKNOWN_PAYMENT, debt.place)
-    if (op.reporter != paid.holder or paid.by_bank) and not book.is_stranger(op.reporter, debt):
+    if (op.reporter != paid.holder or paid.by_bank) and not book.is_bank(op.reporter, debt):
         raise Refused(Code.NOT_PERMITTED, paid.place)
     if debt.phase == "cancelled" or (debt.phase == "settled" and debt.owed):
         raise closed(debt)
@@ -234,8 +234,8 @@ def turn_over(book: Book, op: ReportIndirectPayment) -> bytes:
 
 def declare_default(book: Book, here: Here, op: DeclareDefault) -> bytes:
     debt = book.owed_now(op.receivable)
-    lienholder = any(lien.pledgee == op.holder for lien in debt.liens.values())
-    if not debt.held(op.holder) and not lienholder:
+    # Letter H of the rulebook: a holder, a lienholder, and the factor whose pool it secures.
+    if op.holder not in debt.entitled():
         raise Refused(Code.NOT_HOLDER, debt.place)
     due = debt.first_unpaid()
     if not debt.owed or here.today <= due + book.policy.grace_days:
