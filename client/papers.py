@@ -17,6 +17,7 @@ from registry.identifiers import MemberId
 from registry.operations.existence import Evidence, EvidenceKind, RegisterReceivable
 from registry.operations.future import Crystallise, RegisterFutureReceivable
 from registry.signing import Tag, digest
+from registry.time_units import DAY_MS
 
 from .errors import InputError
 
@@ -35,6 +36,16 @@ def day_number(date: datetime.date) -> int:
 def date_of(day: int) -> datetime.date:
     """The inverse of `day_number`."""
     return _EPOCH + datetime.timedelta(days=day)
+
+
+def day_begins_ms(date: datetime.date) -> int:
+    """Its midnight in UTC, in Unix milliseconds. Raises InputError as `day_number`."""
+    return day_number(date) * DAY_MS
+
+
+def day_ends_ms(date: datetime.date) -> int:
+    """The midnight after it: the first millisecond that is not of the day any more. Raises InputError as `day_number`."""
+    return day_begins_ms(date) + DAY_MS
 
 
 @dataclass(frozen=True, slots=True)

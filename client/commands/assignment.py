@@ -19,8 +19,10 @@ from registry.operations import (
     Reassign,
     WithdrawOffer,
 )
+from registry.time_units import HOUR_MS
 
 from ..errors import InputError
+from ..papers import day_begins_ms, day_ends_ms
 from ..submission import Draft
 from . import options as opt
 from .disposal import shown_papers
@@ -32,9 +34,6 @@ from .session import (
     member_id_of,
     parse_receivable,
 )
-
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 OfferOption = Annotated[
     str | None,
@@ -185,8 +184,8 @@ def assign_blanket(
             assignor=session.acting.member_id,
             assignee=taker.member,
             debtor_reference=reference,
-            from_ms=_midnight_ms(begins),
-            until_ms=_midnight_ms(until) + DAY_MS,
+            from_ms=day_begins_ms(begins.date()),
+            until_ms=day_ends_ms(until.date()),
             with_recourse=with_recourse,
             resale_barred=bar_resale,
         )
@@ -240,7 +239,3 @@ def _only_offer(own: list[bytes], named: str | None, member: str) -> bytes:
             f"{member} has {len(own)} open offers on it: name one with --offer; see `pledgebook receivable`"
         )
     return own[0]
-
-
-def _midnight_ms(day: datetime.datetime) -> int:
-    return int(day.replace(tzinfo=datetime.UTC).timestamp() * 1_000)

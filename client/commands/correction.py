@@ -19,7 +19,7 @@ from registry.receivable import Receivable
 from ..draft_file import papers_beside
 from ..errors import DirectoryError, InputError
 from ..paper_file import FiledPapers, append_papers, find_papers
-from ..papers import day_number
+from ..papers import day_ends_ms, day_number
 from ..submission import Draft
 from ..wallet import ShownPapers
 from . import options as opt
@@ -27,7 +27,6 @@ from . import output
 from .existence import choice_of, share_of
 from .session import Session, in_session, member_id_of, parse_receivable
 
-DAY_MS = 86_400_000
 _DAY = ["%Y-%m-%d"]
 ConsentFile = Annotated[
     Path, typer.Option("--consent", metavar="FILE", dir_okay=False, help="What `pledgebook consent` wrote.")
@@ -42,7 +41,7 @@ def consent(
     until: Annotated[datetime.datetime, typer.Option(formats=_DAY, help="Its last day.")],
 ) -> None:
     """As the debtor, agree that your silence counts as confirmation. Nothing is sent: hand the file to the exporter."""
-    until_ms = (day_number(until.date()) + 1) * DAY_MS
+    until_ms = day_ends_ms(until.date())
 
     async def work(session: Session) -> None:
         wallet = session.wallet(session.acting.name)

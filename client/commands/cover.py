@@ -12,12 +12,12 @@ from registry.operations import AlterCover, BindCover, ClaimCover, EndCover, Ope
 from registry.receivable import Receivable
 
 from ..errors import InputError
+from ..papers import day_ends_ms
 from ..submission import Draft
 from . import options as opt
 from .arrears import commitment_of
 from .session import Session, amount_of, in_session, member_id_of, parse_receivable
 
-DAY_MS = 86_400_000
 _CoverOption = Annotated[
     str | None,
     typer.Option("--cover", metavar="COVER", help="The cover's id; left out: the acting member's only one."),
@@ -75,7 +75,7 @@ def bind(
             amount=amount_of(amount, currency),
             policy=number,
             policy_limit=amount_of(limit, currency),
-            until_ms=_end_of(until),
+            until_ms=day_ends_ms(until.date()) - 1,
             loss_payee=named if loss_payee is None else member_id_of(session.directory, loss_payee),
         )
         await _signed(session, operation, currency, operation.insurer, operation.insured)
@@ -115,7 +115,7 @@ def alter(
             insurer=present.insurer,
             insured=present.insured,
             amount=present.amount if amount is None else amount_of(amount, record.currency),
-            until_ms=present.until_ms if until is None else _end_of(until),
+            until_ms=present.until_ms if until is None else day_ends_ms(until.date()) - 1,
             loss_payee=present.loss_payee
             if loss_payee is None
             else member_id_of(session.directory, loss_payee),
@@ -196,7 +196,3 @@ def _consenting_payee(record: Receivable, cover: Cover) -> tuple[str, ...]:
     """The loss payee, where it can lose something: its signature does no harm where it was not needed."""
     payee = cover.loss_payee
     return (payee,) if payee != cover.insured and record.has_security(payee, cover.insured) else ()
-
-
-def _end_of(day: datetime.datetime) -> int:
-    return int(day.replace(tzinfo=datetime.UTC).timestamp() * 1_000) + DAY_MS - 1

@@ -15,12 +15,11 @@ from registry.receivable import Receivable
 
 from ..errors import InputError
 from ..paper_file import find_papers
+from ..papers import day_ends_ms
 from ..submission import Draft
 from ..wallet import ShownPapers, Wallet
 from . import options as opt
 from .session import Session, amount_of, in_session, parse_receivable
-
-DAY_MS = 86_400_000
 
 Taker = Annotated[
     str,
@@ -92,7 +91,7 @@ def pledge(
     """As a holder, pledge an amount to a factor."""
     identifier = parse_receivable(receivable)
     acknowledged = tuple(sorted(parse_receivable(text) for text in acknowledge or ()))
-    until_ms = int(until.replace(tzinfo=datetime.UTC).timestamp() * 1_000) + DAY_MS - 1
+    until_ms = day_ends_ms(until.date()) - 1
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)

@@ -24,6 +24,7 @@ from registry.operations.pool import BASIS_POINTS, Addition, PoolTerms
 from registry.pools import Pool, secured, shortfall
 
 from ..errors import InputError
+from ..papers import day_ends_ms
 from ..submission import Draft
 from ..verify import AGE_MS_MAX, Head
 from ..wallet import ShownPapers
@@ -33,7 +34,6 @@ from .disposal import shown_papers
 from .queries import proof_document, proof_line
 from .session import Session, amount_of, in_session, member_id_of, parse_receivable
 
-DAY_MS = 86_400_000
 PER_CENT = BASIS_POINTS // 100
 _PoolArgument = Annotated[
     str, typer.Argument(metavar="POOL", help="The pool's id, 53 characters or hexadecimal.")
@@ -90,7 +90,7 @@ def create(
             debtor_share_bp_max=round(debtor_share * PER_CENT),
             advance_rate_bp=round(advance_rate * PER_CENT),
             credit_limit=None if credit_limit is None else amount_of(credit_limit, currency),
-            until_ms=None if until is None else _end_of(until),
+            until_ms=None if until is None else day_ends_ms(until.date()),
         )
         factor = member_id_of(session.directory, to)
         await _signed(session, CreatePool(session.acting.member_id, factor, terms), currency, factor)
@@ -318,7 +318,3 @@ async def _signed(
 def _ids(texts: Sequence[str]) -> tuple[bytes, ...]:
     """In the order in which they are signed; each once."""
     return tuple(sorted({parse_receivable(text) for text in texts}))
-
-
-def _end_of(day: datetime.datetime) -> int:
-    return int(day.replace(tzinfo=datetime.UTC).timestamp() * 1_000) + DAY_MS

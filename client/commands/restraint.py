@@ -17,13 +17,13 @@ from registry.operations import (
     WithdrawObjection,
 )
 
+from ..papers import day_begins_ms, day_ends_ms
 from ..submission import Draft
 from . import options as opt
 from .arrears import commitment_of
 from .session import Session, in_session, member_id_of, parse_receivable
 
 ASSOCIATION = "association"
-DAY_MS = 86_400_000
 _Case = Annotated[str, typer.Option("--case", help="The court's case number.")]
 _Number = Annotated[str, typer.Option(metavar="HEX", help="Salted commitment to the number there, 32 bytes.")]
 _Registrant = Annotated[
@@ -124,8 +124,8 @@ def link_registration(
             receivable=identifier,
             factor=session.acting.member_id,
             number=entry_number,
-            registered_ms=_midnight_ms(on),
-            until_ms=_midnight_ms(until) + DAY_MS - 1,
+            registered_ms=day_begins_ms(on.date()),
+            until_ms=day_ends_ms(until.date()) - 1,
             registrant=name,
         )
         await _signed(session, operation)
@@ -146,7 +146,9 @@ def link_search(
     identifier = parse_receivable(receivable)
 
     async def work(session: Session) -> None:
-        operation = LinkSearch(identifier, session.acting.member_id, certificate, _midnight_ms(on), name)
+        operation = LinkSearch(
+            identifier, session.acting.member_id, certificate, day_begins_ms(on.date()), name
+        )
         await _signed(session, operation)
 
     in_session(options, work)
@@ -155,7 +157,3 @@ def link_search(
 async def _signed(session: Session, operation: Operation, *others: str) -> None:
     wallets = (session.wallet(session.acting.name), *(session.wallet(name) for name in others))
     await session.perform(Draft((operation,), wallets))
-
-
-def _midnight_ms(day: datetime.datetime) -> int:
-    return int(day.replace(tzinfo=datetime.UTC).timestamp() * 1_000)

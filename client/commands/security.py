@@ -11,11 +11,11 @@ from registry.operations import EnforcePledge, RenewPledge
 from registry.receivable import Lien, Receivable
 
 from ..errors import InputError
+from ..papers import day_ends_ms
 from ..submission import Draft
 from . import options as opt
 from .session import Session, amount_of, in_session, parse_receivable
 
-DAY_MS = 86_400_000
 _LienOption = Annotated[
     str | None,
     typer.Option("--lien", metavar="LIEN", help="The lien's id; left out: the acting member's only one."),
@@ -34,7 +34,7 @@ def renew(
 ) -> None:
     """As the pledgee, prolong a pledge before it ends."""
     identifier = parse_receivable(receivable)
-    until_ms = int(until.replace(tzinfo=datetime.UTC).timestamp() * 1_000) + DAY_MS - 1
+    until_ms = day_ends_ms(until.date()) - 1
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)

@@ -24,6 +24,7 @@ from registry.money import BadAmount, parse_amount
 from registry.nodes import NodeSet
 from registry.operations import Operation
 from registry.receivable import Receivable, StatusSummary
+from registry.time_units import HOUR_MS
 
 from ..answers import ById
 from ..connection import Identity
@@ -59,7 +60,6 @@ LANES = 17
 DRAFT_LANE = LANES - 1
 # Records that are read at once: enough to hide the way to the node and back, few enough to leave room for others.
 READS_AT_ONCE = 16
-HOUR_MS = 3_600_000
 
 
 @dataclass(slots=True)
