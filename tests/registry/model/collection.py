@@ -47,7 +47,7 @@ def pay(book: Book, here: Here, op: RecordPayment) -> bytes:
     by_attester = op.reporter != op.holder
     if not by_attester:
         need_unfrozen(debt)
-    elif not book.is_stranger(op.reporter, debt):
+    elif not book.is_bank(op.reporter, debt):
         raise Refused(Code.NOT_PERMITTED, debt.place)
     if op.holder not in debt.parts:
         raise Refused(Code.NOT_HOLDER, debt.place)
@@ -93,7 +93,7 @@ def reverse(book: Book, here: Here, op: ReversePayment) -> bytes:
     debt = book.known(op.receivable)
     if paid is None or paid.debt != op.receivable:
         raise Refused(Code.UNKNOWN_PAYMENT, debt.place)
-    if (op.reporter != paid.holder or paid.by_bank) and not book.is_stranger(op.reporter, debt):
+    if (op.reporter != paid.holder or paid.by_bank) and not book.is_bank(op.reporter, debt):
         raise Refused(Code.NOT_PERMITTED, paid.place)
     if debt.phase == "cancelled" or (debt.phase == "settled" and debt.owed):
         raise closed(debt)
