@@ -71,6 +71,14 @@ class Gate:
             raise CallRefused(CallCode.UNAUTHENTICATED, "the access token has expired; make a new one")
         return known.member
 
+    def admitted_still(self, value: str | None) -> Member:
+        """The member behind a value that was admitted when its stream began, as the ledger records it now. Raises CallRefused.
+
+        A stream outlives its token, and must not outlive the right: a key that was revoked, or a member that was expelled, would
+        go on reading for as long as it keeps the line open.
+        """
+        return self._look_up(_decoded(value or "").token).member
+
     def _check(self, value: str, now_ms: int) -> _Verified:
         signed = _decoded(value)
         token = signed.token

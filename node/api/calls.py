@@ -93,16 +93,24 @@ class Api:
 
     def caller(self, context: ServicerContext[Any, Any]) -> Member:
         """The member behind a call. Raises CallRefused."""
-        for key, value in context.invocation_metadata() or ():
-            if key == METADATA_KEY:
-                return self.gate.admit(value if isinstance(value, str) else None, self.clock.now_ms())
-        return self.gate.admit(None, 0)
+        return self.gate.admit(_token_in(context), self.clock.now_ms())
+
+    def caller_still(self, context: ServicerContext[Any, Any]) -> Member:
+        """The same member again, as it is by now, in a stream that goes on. Raises CallRefused."""
+        return self.gate.admitted_still(_token_in(context))
 
     async def pace(self, caller: Member, queries: int) -> None:
         """Take so many queries from the caller's allowance, and wait for as long as it is overdrawn."""
         overdrawn_ms = self.query_rate.overdraw(caller.member_id, queries, self.clock.monotonic_ms())
         if overdrawn_ms:
             await asyncio.sleep(overdrawn_ms / 1_000)
+
+
+def _token_in(context: ServicerContext[Any, Any]) -> str | None:
+    for key, value in context.invocation_metadata() or ():
+        if key == METADATA_KEY:
+            return value if isinstance(value, str) else None
+    return None
 
 
 def check_purpose(purpose: str) -> None:

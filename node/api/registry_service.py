@@ -240,12 +240,13 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
     ) -> AsyncGenerator[registry_pb2.Event, None]:
         """Operations of committed blocks that the caller may see, from a height on, until it leaves."""
         caller = self.api.caller(context)
-        sees_all = reads_all(caller)
         wanted = frozenset(request.receivable_ids)
         with self.api.slots.hold(caller.member_id):
             height = request.from_height or self.api.feed.height + 1
             while True:
                 last = await self.api.feed.above(height - 1)
+                caller = self.api.caller_still(context)
+                sees_all = reads_all(caller)
                 for committed in range(height, last + 1):
                     for event in await asyncio.to_thread(
                         events_for, self.api.store, committed, caller, wanted, sees_all

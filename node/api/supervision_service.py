@@ -73,14 +73,14 @@ class SupervisionService(supervision_pb2_grpc.SupervisionServicer):
     ) -> None:
         """Alerts that the caller may see, from a height on, until it leaves. No queue is kept: who reads later, reads on."""
         caller = self.api.caller(context)
-        sees_all = reads_all(caller)
         with self.api.slots.hold(caller.member_id):
             height = request.from_height or self.api.feed.height + 1
             self._alerts.watch()
             while True:
                 there = await self._alerts.above(height - 1)
+                caller = self.api.caller_still(context)
                 batches, last, looked_at = await asyncio.to_thread(
-                    self._read, height, there, caller, sees_all
+                    self._read, height, there, caller, reads_all(caller)
                 )
                 # A replay is work like a query's.
                 await self.api.pace(caller, 1 + looked_at // ALERTS_PER_QUERY)

@@ -108,6 +108,20 @@ def test_expired_token_is_refused_also_when_it_was_verified_before() -> None:
     assert "expired" in refused(gate(), value, NOW + 1_000).message
 
 
+def test_stream_outlives_its_token_and_not_the_right_to_it() -> None:
+    members = Members()
+    at = gate(members)
+    value = make_token(KEY, MEMBER, "factor-1", NOW, life_ms=1_000)
+    at.admit(value, NOW)
+    refused(at, value, NOW + 1_000)
+    assert at.admitted_still(value) == enrolled(KEY)
+    for record in (None, enrolled(OTHER), enrolled(KEY, status=MemberStatus.EXPELLED)):
+        members.record = record
+        with pytest.raises(CallRefused) as caught:
+            at.admitted_still(value)
+        assert caught.value.code is CallCode.UNAUTHENTICATED
+
+
 def test_token_from_the_future_is_refused_beyond_the_allowed_skew() -> None:
     gate().admit(signed(TOKEN), NOW - CLOCK_SKEW_MS_MAX)
     assert "future" in refused(gate(), signed(TOKEN), NOW - CLOCK_SKEW_MS_MAX - 1).message

@@ -35,6 +35,8 @@ from tests.node.live_network import Author, connect
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("reports")]
 
+WATCHER = "lei:5299000000WATCHER004"
+
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
@@ -281,3 +283,24 @@ async def test_a_caller_who_reads_nothing_is_let_go_of() -> None:
         await send(context, supervision_pb2.AlertBatch(height=7), slow_s_max=0.05)
     assert refused.value.code is CallCode.OVERLOADED
     assert "from height 7" in refused.value.message
+
+
+async def _to_the_end(watch: AsyncIterator[Any]) -> None:
+    async for _ in watch:
+        pass
+
+
+async def test_watches_end_with_the_right_to_them(directory: Directory) -> None:
+    on = ("--network", str(directory.folder))
+    enrolling = ("enrol", "watcher", "--member-id", WATCHER, "--role", "auditor", *on)
+    assert await asyncio.to_thread(run, enrolling) == 0
+    async with client_of(read_directory(directory.folder), "watcher") as client:
+        watches: list[AsyncIterator[Any]] = [client.watch_alerts(1), client.watch_events(1)]
+        for watch in watches:
+            await anext(watch)
+        expelling = ("govern", "change-member", "watcher", "--status", "expelled", *on)
+        assert await asyncio.to_thread(run, expelling) == 0
+        for watch in watches:
+            with pytest.raises(CallRefused) as refused:
+                await asyncio.wait_for(_to_the_end(watch), 30)
+            assert refused.value.code == "UNAUTHENTICATED"
