@@ -142,11 +142,7 @@ def with_cut(covers: tuple[Cover, ...], cut: Cut, left: int) -> tuple[Cover, ...
         grown = replace(present, amount=present.amount + amount)
         return tuple(grown if each is present else each for each in covers)
     # Covers are kept in the order of the chain.
-    return tuple(sorted((*covers, replace(cut.cover, amount=amount)), key=_order))
-
-
-def _order(cover: Cover) -> tuple[int, int, int]:
-    return cover.place.height, cover.place.entry_index, cover.place.operation_index
+    return tuple(sorted((*covers, replace(cut.cover, amount=amount)), key=lambda each: each.place.rank))
 
 
 COVER: Final = Struct(

@@ -191,6 +191,11 @@ class Reference:
     entry_index: int
     operation_index: int
 
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """What priority goes by: block, entry in it, operation in that. The earlier one is the smaller."""
+        return self.height, self.entry_index, self.operation_index
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:

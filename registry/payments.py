@@ -68,8 +68,8 @@ def payment_between(
 def without_payment(record: Receivable, payment: Payment, time_ms: int, place: Reference) -> Receivable:
     """The record after the payment is undone: owed again to who was paid, under the liens that it had cut.
 
-    A lien that has run out since does not come back; one that was renewed has not. One that its pledgee gave up after the payment comes back for what the
-    payment cut from it: the pledgee can release it again, while value set free could not be caught.
+    A lien that has run out since does not come back; one that was renewed has not. One that its pledgee gave up after the payment
+    comes back for what the payment cut from it: the pledgee can release it again, while value set free could not be caught.
     """
     amount = record.amount_of(payment.holder) + payment.amount
     disputed = min(amount, record.disputed_share(payment.holder) + payment.disputed)
@@ -106,16 +106,12 @@ def _with_lost(liens: tuple[Lien, ...], lost: Lien) -> tuple[Lien, ...]:
         lost = replace(lost, behind=None)
     lost = replace(lost, amount=_at_most_senior(liens, lost.behind, lost.amount))
     # Liens are kept in the order of the chain.
-    return tuple(sorted((*liens, lost), key=_order))
+    return tuple(sorted((*liens, lost), key=lambda each: each.place.rank))
 
 
 def _at_most_senior(liens: tuple[Lien, ...], behind: bytes | None, amount: int) -> int:
     senior = next((lien for lien in liens if lien.lien_id == behind), None)
     return amount if senior is None else min(amount, senior.amount)
-
-
-def _order(lien: Lien) -> tuple[int, int, int]:
-    return lien.place.height, lien.place.entry_index, lien.place.operation_index
 
 
 PAYMENT: Final = Struct(

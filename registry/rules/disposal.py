@@ -70,11 +70,7 @@ def _first_encumbrance(record: Receivable, holder: str, spare: int) -> Lien | Re
         return offer
     if record.reserved_by(holder) <= spare:
         return lien
-    return lien if _order(lien.place) < _order(offer.place) else offer
-
-
-def _order(place: Reference) -> tuple[int, int, int]:
-    return place.height, place.entry_index, place.operation_index
+    return lien if lien.place.rank < offer.place.rank else offer
 
 
 def place_of(claim: Claim | None) -> Reference | None:
