@@ -43,10 +43,10 @@ from registry.policy import ConfirmationPolicy, Policy
 from registry.receivable import Receivable
 from registry.signing import SigningKey
 from registry.state import WorkingState
+from registry.time_units import DAY_MS
 from registry.transition import BlockExecution, ChainTip, compose_header, genesis_state, genesis_tip
 
 PAIRS: Final = 8  # of an exporter and the debtor that it supplies: what one entry disposes of is of one pair
-DAY_MS: Final = 86_400_000
 FIRST_DAY: Final = 20_000
 TENOR_DAYS: Final = 90
 FACE: Final = 1_000_000

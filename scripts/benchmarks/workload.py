@@ -22,11 +22,11 @@ from registry.operations import Operation, RegisterReceivable
 from registry.operations.existence import Evidence, EvidenceKind
 from registry.operations.governance import EnrolMember, KeyEnrolment, Role
 from registry.signing import SigningKey
+from registry.time_units import DAY_MS
 
 EXPORTERS = 16
 DEBTORS = 500
 VALID_FOR_MS = 3_600_000
-DAY_MS = 86_400_000
 TENOR_DAYS = 60
 
 
