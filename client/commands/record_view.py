@@ -154,7 +154,7 @@ def _restraints(record: Receivable) -> dict[str, Any]:
 def _evidence(record: Receivable) -> dict[str, Any]:
     return {
         "confirmation": record.confirmation.kind.name.lower(),
-        "cap": None if record.future is None else record.future.cap,
+        "cap_minor_units": None if record.future is None else record.future.cap,
         "origin": None if record.origin is None else show_id(record.origin),
         "attestations": [
             {
