@@ -226,7 +226,7 @@ def _check_peers(config: NodeConfig, nodes: NodeSet, logger: FilteringBoundLogge
     missing = sorted(known - config.peers.keys())
     if missing and nodes.decided is None:
         raise ConfigError(
-            f"[peers] lacks {', '.join(missing)}: every other node of the genesis needs an address"
+            f"[peers] lacks {', '.join(missing)}: every other first node needs an address"
         )
     if missing:
         logger.warning("peers_without_address", nodes=missing)

@@ -63,7 +63,7 @@ def node_logger(node_id: str) -> FilteringBoundLogger:
 
 
 class Metrics:
-    """What Prometheus scrapes. Labels are bounded: peers and members are those of the genesis, codes are an enum."""
+    """What Prometheus scrapes. Labels are bounded: peers are nodes of the ledger, codes are an enum."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
