@@ -8,7 +8,7 @@ from typing import Final
 
 from .. import limits
 from ..covers import PolicyUse, cover_of, policy_use_id, uses_of, with_cut
-from ..errors import Code, Reason, RuleViolation
+from ..errors import Code, Reason, Reference, RuleViolation
 from ..operations.arrears import DeclareDefault, ReversePayment
 from ..operations.governance import Role
 from ..payments import BankReference, Payment, without_payment
@@ -71,8 +71,9 @@ def _covered_again(judgement: Judgement, record: Receivable, payment: Payment) -
     """What the payment cut from covers that have not run out since, as far as their policies have room for it by now."""
     covers, before = record.covers, uses_of(record.covers, record.currency)
     for cut in payment.covers:
-        # After a default a cover runs past its end, and one that was altered has another.
-        runs = cover_of(covers, cut.cover.cover_id) is not None
+        # After a default a cover runs past its end, and one that was altered has another. One that a payment cut away whole after the
+        # default was kept for the claim until then: a payment that bounces must not rid the insurer of a loss that has come.
+        runs = cover_of(covers, cut.cover.cover_id) is not None or _came_before(record.default, payment.place)
         if not runs and cut.cover.until_ms <= judgement.time_ms:
             continue
         key = policy_use_id(cut.cover.insurer, cut.cover.policy, record.currency)
@@ -81,6 +82,14 @@ def _covered_again(judgement: Judgement, record: Receivable, payment: Payment) -
         taken = uses_of(covers, record.currency).get(key, 0) - before.get(key, 0)
         covers = with_cut(covers, cut, use.left - taken)
     return replace(record, covers=covers)
+
+
+def _came_before(earlier: Reference | None, later: Reference) -> bool:
+    return earlier is not None and (earlier.height, earlier.entry_index, earlier.operation_index) < (
+        later.height,
+        later.entry_index,
+        later.operation_index,
+    )
 
 
 def declare_default(judgement: Judgement, operation: DeclareDefault) -> bytes:

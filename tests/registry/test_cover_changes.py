@@ -125,6 +125,22 @@ def test_after_a_default_a_cover_stays_for_the_claim(consortium: Consortium) -> 
     assert consortium.code(claiming(receivable, cover)) is Code.OK
 
 
+@pytest.mark.parametrize("is_over_when_paid", [False, True])
+def test_a_payment_that_bounces_after_a_default_rids_no_insurer_of_the_loss(
+    consortium: Consortium, is_over_when_paid: bool
+) -> None:
+    receivable, cover = in_default(consortium)
+    paid = payment(receivable, 10_000)
+    if is_over_when_paid:
+        consortium.pass_time(UNTIL_MS + DAY_MS)
+    assert consortium.code(paid) is Code.OK
+    assert consortium.record(receivable).covers == ()
+    consortium.pass_time(UNTIL_MS + 2 * DAY_MS)
+    assert consortium.code(reversal(receivable, paid.bank_reference)) is Code.OK
+    assert consortium.record(receivable).covers == (cover,)
+    assert consortium.code(claiming(receivable, cover)) is Code.OK
+
+
 def test_a_default_does_not_bring_back_what_has_run_out(consortium: Consortium) -> None:
     receivable = consortium.registered()
     covered(consortium, receivable, until_ms=AFTER_DUE_MS)

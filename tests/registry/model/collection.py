@@ -141,7 +141,10 @@ def cover_again(book: Book, debt: Debt, paid: Paid, here: Here) -> None:
         use = book.policies[key]
         amount = min(lost, use.limit - use.claimed - covered_under(book, key))
         present = debt.covers.get(name)
-        if amount <= 0 or (present is None and (lost < cover.amount or cover.until_ms <= here.now_ms)):
+        # After a default it was kept for the claim, whatever its end.
+        kept = debt.default is not None and order(debt.default) < order(paid.place)
+        is_over = not kept and cover.until_ms <= here.now_ms
+        if amount <= 0 or (present is None and (lost < cover.amount or is_over)):
             continue
         if present is None:
             present = replace(cover, amount=0)
