@@ -1,7 +1,7 @@
 """Reports and alerts as nodes tell them: their word, which nothing but the chain itself proves.
 
-Of a report it is checked that it is what was asked for, in canonical form, and as of a block that a quorum has certified. Whether its
-figures are right shows when somebody derives it again from an export: the bytes must be the same.
+Of a report it is checked that it is what was asked for, in canonical form, and as of a block that a quorum has certified. Whether
+its figures are right shows when somebody derives it again from an export: the bytes must be the same.
 """
 
 from __future__ import annotations

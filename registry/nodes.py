@@ -107,7 +107,7 @@ NETWORK_NODE: Final = Struct(
     },
 )
 NODES: Final = Nodes()
-# `operations.fields` has the shape of a reference too, but its package has an operation that states nodes, and so needs this module.
+# `operations.fields` has the shape of a reference too, but its package has an operation on nodes, which needs this module.
 _REFERENCE: Final = Struct(
     Reference,
     {

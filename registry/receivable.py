@@ -1,10 +1,10 @@
 """One receivable: its record, its phases, and what of it is free. Everything about a receivable's state lives in this file.
 
-A receivable is born `live`, or `future` when only the contract exists; it is `overdue` once a default is on record, and
-ends `settled` or `cancelled`. From an end only a payment that did not stand leads back, or a court's final decision. What is owed is
-`outstanding = face - diluted - paid`, and it lies in parts, each with one holder: sum(parts) = outstanding, always. A part
-can carry liens; the liens that rank first on a part never exceed it, and a junior lien never exceeds the one it stands
-behind. So an amount can leave a receivable only once.
+A receivable is born `live`, or `future` when only the contract exists; it is `overdue` once a default is on record, and ends
+`settled` or `cancelled`. From an end only a payment that did not stand leads back, or a court's final decision. What is owed is
+`outstanding = face - diluted - paid`, and it lies in parts, each with one holder: sum(parts) = outstanding, always. A part can
+carry liens; the liens that rank first on a part never exceed it, and a junior lien never exceeds the one it stands behind. So an
+amount can leave a receivable only once.
 
 Two views of a record are stored. The public one (`StatusSummary`) is what any member may see of a receivable that it can
 name; the private one is the record itself, for its parties. Both hang in the state tree under one key.
@@ -279,11 +279,9 @@ class FreeAmount:
 def free_amount(
     receivable: Receivable, holder: str, *, holder_suspended: bool = False, future_consented: bool = False
 ) -> FreeAmount:
-    """part - reserved - pledged - disputed share, and 0 when it is barred as a whole or the holder is suspended.
+    """part - reserved - pledged - disputed share, and 0 when it is barred as a whole, pooled, or the holder is suspended.
 
-    It comes with its reasons.
-
-    Source: RULEBOOK, "State of one receivable".
+    It comes with its reasons. Source: RULEBOOK, "State of one receivable".
     """
     free = free_but_for_pool(
         receivable, holder, holder_suspended=holder_suspended, future_consented=future_consented

@@ -55,9 +55,10 @@ class InspectedBlock:
     """The outcome for one frame. `header` is None when not even that could be read.
 
     `is_sound`: there is no finding, except that the exported receipts may be false, which are no part of the block. Only a sound
-    block can be replayed, and only then `entries` is complete. `body_decoded`: the entries could be looked at. `receipts_are_certified` says that the exported receipts are the
-    ones under the header's receipts_root; whether they are the right ones, replaying shows. `certified` and `parent_certified` are what its two
-    certificates prove, None where they prove nothing.
+    block can be replayed, and only then `entries` is complete. `body_decoded`: the entries could be looked at.
+    `receipts_are_certified` says that the exported receipts are the ones under the header's receipts_root; whether they are the
+    right ones, replaying shows. `certified` and `parent_certified` are what its two certificates prove, None where they prove
+    nothing.
     """
 
     offset: int

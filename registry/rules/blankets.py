@@ -24,8 +24,8 @@ from .relationships import check_concentration, check_related
 def assign_blanket(judgement: Judgement, operation: AssignBlanket) -> bytes:
     """Exporter and factor agree that what is registered in a period is the factor's.
 
-    Order: term, listing, related party, conflict, number. An earlier blanket stands in the way when it meets this one for any debtor
-    and any moment, whoever its factor is.
+    Order: term, listing, related party, conflict, number. An earlier blanket stands in the way when it meets this one for any
+    debtor and any moment, whoever its factor is.
     """
     term_ms = operation.until_ms - operation.from_ms
     if not 0 < term_ms <= limits.LIEN_TERM_MS_MAX or operation.until_ms <= judgement.time_ms:
@@ -67,9 +67,9 @@ def assign_blanket(judgement: Judgement, operation: AssignBlanket) -> bytes:
 def attached(judgement: Judgement, record: Receivable) -> Receivable:
     """A new receivable as it is stored: the exporter's, or wholly the factor's whose blanket covers it.
 
-    Nothing attaches to a factor that may take nothing on now, because it is not active or not listed, is of the debtor's group, or would be
-    beyond its limits: the receivable stays with the exporter. Both parties have agreed beforehand, so neither confirmation nor
-    suspicions stand in the way; they do when the factor disposes of it.
+    Nothing attaches to a factor that may take nothing on now, because it is not active or not listed, is of the debtor's group,
+    or would be beyond its limits: the receivable stays with the exporter. Both parties have agreed beforehand, so neither
+    confirmation nor suspicions stand in the way; they do when the factor disposes of it.
     """
     exporter = record.exporter
     blanket = blanket_over(judgement.state.blankets(exporter), record.debtor_reference, judgement.time_ms)

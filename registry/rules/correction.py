@@ -32,8 +32,9 @@ from .papers import check_fingerprints, check_schedule, check_tenor, claim_finge
 def record_credit_note(judgement: Judgement, operation: RecordCreditNote) -> bytes:
     """Less is owed: `diluted` grows and the named parts shrink, with the liens that no longer fit.
 
-    Order: restraint, rejection, exporter, amounts, credit note unused, what is outstanding, then each share: consent of its holder, what it
-    holds, consent of the lienholders. The debtor does not sign, so a dispute of it stays as far as there is value under it.
+    Order: restraint, rejection, exporter, amounts, credit note unused, what is outstanding, then each share: consent of its
+    holder, what it holds, consent of the lienholders. The debtor does not sign, so a dispute of it stays as far as there is value
+    under it.
     """
     record = live_receivable(judgement, operation.receivable)
     unrestrained(record)

@@ -23,7 +23,8 @@ EVERY_ROLE: Final = tuple(Role)
 def change_member(judgement: Judgement, operation: ChangeMember) -> bytes:
     """Roles, status, numbering, accreditation, enterprise class and listing as stated, and more keys.
 
-    Order: the member, expulsion, consent, its own reference, keys, the association's seats. Source: RULEBOOK, "Parties", "Governance".
+    Order: the member, expulsion, consent, its own reference, keys, the association's seats. Source: RULEBOOK, "Parties",
+    "Governance".
     """
     member = remaining_member(judgement, operation.member)
     gained = [role for role in operation.roles if role not in member.roles]

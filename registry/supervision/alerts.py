@@ -51,7 +51,8 @@ DEFAULT_SETTINGS: Final = AlertSettings()
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """`subject` is a receivable's or a pool's id, or empty. `parties`, in order, may see it, as may the debtor and the readers of all.
+    """`subject` is a receivable's or a pool's id, or empty. `parties`, in order, may see it, as may the debtor and the readers of
+    all.
 
     `detail` says what of the subject: a refusal's code, an overdue bucket, a lien, a factor, a debtor. `reference` is what on the
     chain it goes back to, or what an attempt collided with. `amount` is in minor units of `currency`, 0 where there is none.
