@@ -227,8 +227,10 @@ def assign_blanket(book: Book, here: Here, op: AssignBlanket) -> bytes:
     for member in (op.assignor, op.assignee):
         if op.debtor_reference is not None and book.members[member].reference == op.debtor_reference:
             raise Refused(Code.RELATED_PARTY)
-    running = [each for each in book.blankets.get(op.assignor, []) if each.until_ms > here.now_ms]
-    for each in running:
+    # One that is over by now stands in the way of what is said to begin before its end.
+    earlier = book.blankets.get(op.assignor, [])
+    running = [each for each in earlier if each.until_ms > here.now_ms]
+    for each in earlier:
         same_debtor = each.debtor is None or op.debtor_reference is None or each.debtor == op.debtor_reference
         if same_debtor and each.from_ms < op.until_ms and op.from_ms < each.until_ms:
             raise Refused(Code.BLANKET_CONFLICT, each.place)

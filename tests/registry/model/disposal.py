@@ -90,9 +90,9 @@ def relation(book: Book, left: bytes | None, right: bytes, day: int) -> Control 
 
 def need_unrelated(book: Book, here: Here, debt: Debt, holder: str, taker: str, amount: int) -> None:
     """Neither exporter nor holder nor taker is of the debtor's group; and the debtor itself takes nothing."""
-    if book.is_debtor(taker, debt):
-        raise Refused(Code.RELATED_PARTY, debt.place)
     for member in (debt.exporter, holder, taker):
+        if book.is_debtor(member, debt):
+            raise Refused(Code.RELATED_PARTY, debt.place)
         control = relation(book, book.members[member].reference, debt.debtor, here.today)
         if control is None:
             continue
