@@ -13,7 +13,7 @@ from .accounts import at_time
 from .covers import running
 from .liens import with_lapses, without_expired
 from .offers import without_lapsed
-from .pooled import at_time as pooled_at_time
+from .pooled import pooled_at
 from .receivable import Receivable
 from .restraints import without_lapsed_objections
 
@@ -31,5 +31,5 @@ def expired_at(record: Receivable, time_ms: int) -> Receivable:
         collection=at_time(record.collection, time_ms),
         # A loss that came while a cover ran can be claimed after its end.
         covers=running(record.covers, time_ms) if record.default is None else record.covers,
-        pool=pooled_at_time(record.pool, record.due_date, time_ms),
+        pool=pooled_at(record.pool, record.due_date, time_ms),
     )

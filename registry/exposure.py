@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from . import limits
 from .codec import Bytes, Struct
 from .errors import InvariantViolation, Reference
 from .operations.fields import AMOUNT, DAY, REFERENCE
 from .receivable import CLOSED, Receivable
 
+REFERENCE_BYTES: Final = 32  # HMAC-SHA256
 EXPOSURE_BYTES: Final = 16  # a sum of 2^64 of the largest amounts: it cannot overflow
 
 
@@ -33,6 +35,21 @@ def exposure_id(factor: str, debtor_reference: bytes, currency: str) -> bytes:
 
 def risk_assets_id(factor: str, currency: str) -> bytes:
     return currency.encode() + factor.encode()
+
+
+def parts_of_exposure_id(identifier: bytes) -> tuple[bytes, str, str]:
+    """Debtor's reference, currency and factor: the inverse of `exposure_id`."""
+    rest = identifier[REFERENCE_BYTES:]
+    return (
+        identifier[:REFERENCE_BYTES],
+        rest[: limits.CURRENCY_CHARS].decode(),
+        rest[limits.CURRENCY_CHARS :].decode(),
+    )
+
+
+def parts_of_risk_assets_id(identifier: bytes) -> tuple[str, str]:
+    """Currency and factor: the inverse of `risk_assets_id`."""
+    return identifier[: limits.CURRENCY_CHARS].decode(), identifier[limits.CURRENCY_CHARS :].decode()
 
 
 def exposures_of(record: Receivable | None) -> dict[str, int]:

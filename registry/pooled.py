@@ -34,7 +34,7 @@ class Pooled:
             yield (due_date + self.past_due_days_max + 1) * DAY_MS
 
 
-def at_time(pooled: Pooled | None, due_date: int, time_ms: int) -> Pooled | None:
+def pooled_at(pooled: Pooled | None, due_date: int, time_ms: int) -> Pooled | None:
     """The membership at block time `time_ms`."""
     if pooled is None or all(end_ms > time_ms for end_ms in pooled.ends_ms(due_date)):
         return pooled

@@ -30,7 +30,9 @@ import msgpack
 
 from node.store import MAP_BYTES
 from registry.errors import StoreCorrupt
+from registry.exposure import REFERENCE_BYTES
 from registry.genesis import Genesis
+from registry.limits import CURRENCY_CHARS
 from registry.state import StateDelta
 from registry.supervision.alert_bytes import VERSION, decode_alert, encode_alert
 from registry.supervision.alerts import Alert
@@ -45,8 +47,6 @@ _TABLES: Final = ("meta", "values", "due", "times", "days", "exposed", "standing
 _HEIGHT: Final = struct.Struct(">Q")
 _DAY: Final = struct.Struct(">I")
 _FORMAT: Final = struct.Struct(">I")
-_REFERENCE_BYTES: Final = 32
-_CURRENCY_BYTES: Final = 3
 
 RaisedAlert = tuple[Alert, bytes]
 """An alert, and the id of the entry that raised it; empty where time did."""
@@ -293,8 +293,8 @@ class AlertWriter:
         found: set[tuple[str, str]] = set()
         with self._transaction.cursor(self._tables["exposed"]) as cursor:
             for key in cursor.iternext(keys=True, values=False):
-                factor = bytes(key[_CURRENCY_BYTES : -_REFERENCE_BYTES - 1]).decode()
-                found.add((factor, bytes(key[:_CURRENCY_BYTES]).decode()))
+                factor = bytes(key[CURRENCY_CHARS : -REFERENCE_BYTES - 1]).decode()
+                found.add((factor, bytes(key[:CURRENCY_CHARS]).decode()))
         return tuple(sorted(found))
 
     def set_standing(self, key: bytes, *, stands: bool) -> bool:

@@ -13,7 +13,7 @@ from ..expiry import expired_at
 from ..operations.governance import Role
 from ..payments import BankReference
 from ..policy import Policy
-from ..pooled import at_time as pooled_at_time
+from ..pooled import pooled_at
 from ..receivable import CLOSED, Part, Phase, Receivable, with_fitting_claims
 from ..state import Namespace, WorkingState
 
@@ -127,7 +127,7 @@ def reopened(judgement: Judgement, record: Receivable, phase: Phase) -> Receivab
             f"its pool has {limits.POOL_DEBTORS_MAX} other debtors by now",
             collided_with=pool.place,
         )
-    return replace(opened, pool=pooled_at_time(opened.pool, opened.due_date, judgement.time_ms))
+    return replace(opened, pool=pooled_at(opened.pool, opened.due_date, judgement.time_ms))
 
 
 def live_receivable(judgement: Judgement, receivable_id: bytes) -> Receivable:

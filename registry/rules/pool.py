@@ -24,7 +24,7 @@ from ..operations.pool import (
     RepayPool,
     SubstituteInPool,
 )
-from ..pooled import Pooled, at_time
+from ..pooled import Pooled, pooled_at
 from ..pools import Pool, eligible, over_limit, secured
 from ..receivable import Receivable
 from ..state import Namespace
@@ -157,7 +157,7 @@ def _add(judgement: Judgement, pool: Pool, addition: Addition, acknowledged: tup
     )
     member = replace(
         record,
-        pool=at_time(pooled, record.due_date, judgement.time_ms),
+        pool=pooled_at(pooled, record.due_date, judgement.time_ms),
         changed_height=judgement.height,
     )
     amount = _check_eligible(pool, member)

@@ -11,9 +11,9 @@ from ..operations.fields import AMOUNT, HASH, MEMBER_ID, REFERENCE
 from .alerts import Alert, AlertKind
 
 VERSION: Final = 1
-DETAIL_CHARS_MAX: Final = 200
+DETAIL_CHARS_MAX: Final = 200  # the longest is a member and a bank reference in hexadecimal
 PARTIES_MAX: Final = 1_000  # holders, former holders, lienholders and their like of two receivables
-ALERT_BYTES_MAX: Final = 1 << 20
+ALERT_BYTES_MAX: Final = 1 << 20  # the parties take 64 KiB at most
 
 
 class _KindText:

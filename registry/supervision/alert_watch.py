@@ -12,7 +12,13 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from .. import limits
-from ..exposure import RiskAssets, risk_assets_id
+from ..exposure import (
+    REFERENCE_BYTES,
+    RiskAssets,
+    parts_of_exposure_id,
+    parts_of_risk_assets_id,
+    risk_assets_id,
+)
 from ..policy import Policy
 from ..pools import Pool, shortfall
 from ..receivable import Receivable
@@ -23,9 +29,6 @@ from .alerts import DEFAULT_SETTINGS, Alert, AlertKind, AlertSettings
 from .attempts import alerts_of_results
 from .observation import ObservedBlock, Place, Touched
 from .standing import Standing, next_day, standing_alerts
-
-_REFERENCE_BYTES = 32
-_CURRENCY_BYTES = 3
 
 
 class AlertIndex(Protocol):
@@ -142,11 +145,14 @@ class AlertWatch:
         """With which debtor, and in which currencies with its group, a factor's share may have changed."""
         pairs: dict[tuple[str, str, bytes], None] = {}
         for key, change in block.changes(Namespace.EXPOSURE).items():
-            debtor, currency, factor = _exposure_key(key)
+            debtor, currency, factor = parts_of_exposure_id(key)
             self._index.set_exposed(factor, currency, debtor, exposed=bool(change.after))
             pairs[factor, currency, debtor] = None
         factors = dict.fromkeys((factor, currency) for factor, currency, _ in pairs)
-        whole = [_factor_key(key) for key in block.changes(Namespace.RISK_ASSETS)]
+        whole: list[tuple[str, str]] = []
+        for key in block.changes(Namespace.RISK_ASSETS):
+            currency, factor = parts_of_risk_assets_id(key)
+            whole.append((factor, currency))
         if _limits_changed(block):
             whole += self._index.exposed()
         for factor, currency in whole:
@@ -167,7 +173,7 @@ class AlertWatch:
     ) -> Iterator[Alert]:
         factor, currency, debtor = who
         alert = _concentration(state, block.height, who, exposure, percent)
-        key = (debtor or bytes(_REFERENCE_BYTES)) + currency.encode() + factor.encode()
+        key = (debtor or bytes(REFERENCE_BYTES)) + currency.encode() + factor.encode()
         stood = self._index.set_standing(key, stands=alert is not None)
         if alert is not None and not stood:
             yield alert
@@ -288,17 +294,6 @@ def _short_pools(block: ObservedBlock) -> Iterator[Alert]:
         after: Pool | None = change.after
         if after is not None and shortfall(after) and not (before is not None and shortfall(before)):
             yield short_pool(block.height, after)
-
-
-def _exposure_key(key: bytes) -> tuple[bytes, str, str]:
-    """Debtor's reference, currency and factor out of `exposure.exposure_id`."""
-    rest = key[_REFERENCE_BYTES:]
-    return key[:_REFERENCE_BYTES], rest[:_CURRENCY_BYTES].decode(), rest[_CURRENCY_BYTES:].decode()
-
-
-def _factor_key(key: bytes) -> tuple[str, str]:
-    """Factor and currency out of `exposure.risk_assets_id`."""
-    return key[_CURRENCY_BYTES:].decode(), key[:_CURRENCY_BYTES].decode()
 
 
 def _order(alert: Alert) -> tuple[int, int, str, bytes, str, str]:

@@ -15,6 +15,7 @@ from typing import Final
 from ..exposure import RiskAssets, risk_assets_id
 from ..member import Member
 from ..operations.governance import EnterpriseClass
+from ..operations.pool import BASIS_POINTS
 from ..policy import OverdueBucket, overdue_bucket
 from ..pools import Pool, shortfall
 from ..receivable import Phase, Receivable
@@ -25,7 +26,6 @@ from ..time_units import DAY_MS
 from .flows import Flow, Flows
 from .positions import Position, Scope, interested, position_of, unconfirmed
 
-BASIS_POINTS: Final = 10_000
 SMALL: Final = (EnterpriseClass.SMALL, EnterpriseClass.MICRO)
 
 
