@@ -76,7 +76,7 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
     Code.KEY_IN_USE: "This key belongs to a member already; make a new one with `pledgebook keys`.",
     "BAD_REQUEST": "The node cannot read the question; use versions of client and node that fit together.",
     "UNAUTHENTICATED": "The node does not know the caller; check --as, its key file, and this machine's clock.",
-    "FORBIDDEN": "Only parties of the receivable, the association, auditors and courts may see this; ask as one of them.",
+    "FORBIDDEN": "Only its parties, the association, auditors and courts may see this; ask as one of them (--as).",
     "UNKNOWN_HEIGHT": "The node has no such block (yet); ask another node, or a lower height.",
     "NO_BLOCK_YET": "The chain has no block yet; wait for the first one, or submit something.",
     "OVERLOADED": "The nodes are full; come again in a few seconds.",
