@@ -19,7 +19,7 @@ from ..receivable import UNCONFIRMED, Disposal, Lien, Part, Receivable
 from ..terms import Terms, bar_on, has_recourse, terms_between, with_terms, without_recourse
 from ..time_units import DAY_MS, HOUR_MS
 from . import blankets, notices
-from .disposal import Claim, check_policy, confirmed_for, earlier_claim, free_of, place_of
+from .disposal import Claim, check_bar, check_policy, confirmed_for, earlier_claim, free_of, place_of
 from .judgement import (
     Judgement,
     Party,
@@ -171,7 +171,8 @@ def after_move(
 def offer_assignment(judgement: Judgement, operation: OfferAssignment) -> bytes:
     """The holder reserves free value for one factor, for as long as the policy allows at most.
 
-    Order: holder, term, free amount, bar of onward assignment. What depends on the taker is judged when it accepts.
+    Order: restraint, amount, holder, the taker's role, term, promises by blankets, free amount, bar of onward assignment. What else
+    depends on the taker is judged when it accepts.
     """
     record = unclosed_receivable(judgement, operation.receivable)
     unrestrained(record)
@@ -192,13 +193,7 @@ def offer_assignment(judgement: Judgement, operation: OfferAssignment) -> bytes:
     blankets.not_promised(judgement, record, operation.assignor, operation.assignee)
     # Whether it takes a future receivable is for the factor to say when it accepts.
     _check_free(judgement, record, operation.assignor, operation.amount, future_consented=True)
-    barred = bar_on(record.terms, operation.assignor)
-    if barred is not None:
-        raise RuleViolation(
-            Code.RESALE_BARRED,
-            f"{barred.assignee} took its part from {barred.assignor} and may not assign it onward",
-            collided_with=barred.latest,
-        )
+    check_bar(bar_on(record.terms, operation.assignor))
     if len(record.reservations) >= limits.RESERVATIONS_MAX:
         raise RuleViolation(
             Code.LIMIT_REACHED, f"a receivable has at most {limits.RESERVATIONS_MAX} open offers"

@@ -147,13 +147,18 @@ def check_policy(
         raise RuleViolation(Code.PAST_DUE, "the due date has passed", collided_with=record.place)
     check_related(judgement, record, holder, taker, amount)
     check_concentration(judgement, record, taker, amount)
+    check_bar(barred)
+    check_papers(judgement, record, verified_fingerprints, acknowledged)
+
+
+def check_bar(barred: Terms | None) -> None:
+    """Refuses when there are terms that forbid to assign onward."""
     if barred is not None:
         raise RuleViolation(
             Code.RESALE_BARRED,
             f"{barred.assignee} took its part from {barred.assignor} and may not assign it onward",
             collided_with=barred.latest,
         )
-    check_papers(judgement, record, verified_fingerprints, acknowledged)
 
 
 def check_papers(
