@@ -19,6 +19,7 @@ from ..receivable import CLOSED, Receivable
 from ..rules.arrears import first_unpaid_day
 from ..time_units import DAY_MS
 from .alerts import AlertKind, AlertSettings
+from .positions import position_of
 
 TimeOf = Callable[[int], int]
 """The time of a committed block by its height, in Unix milliseconds."""
@@ -100,9 +101,8 @@ def _expiring(record: Receivable, day: int, settings: AlertSettings) -> Iterator
             yield Standing(AlertKind.LIEN_EXPIRING, show_id(lien.lien_id), lien.amount, lien.place)
     for link in record.links:
         if link.until_ms is not None and 0 <= link.until_ms // DAY_MS - day <= settings.expiry_days:
-            yield Standing(
-                AlertKind.REGISTRATION_EXPIRING, link.factor, record.amount_of(link.factor), link.place
-            )
+            at_stake = position_of(record, frozenset({link.factor})).amount
+            yield Standing(AlertKind.REGISTRATION_EXPIRING, link.factor, at_stake, link.place)
 
 
 def _diluted(record: Receivable, settings: AlertSettings) -> Iterator[Standing]:

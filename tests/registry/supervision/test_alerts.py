@@ -229,6 +229,17 @@ def test_a_registration_elsewhere_expires_soon_once(consortium: Consortium) -> N
     assert (alert.height, alert.detail, alert.amount) == (height, FACTOR_1, 4_000)
 
 
+def test_an_expiring_registration_tells_what_the_pledgee_has_at_stake(consortium: Consortium) -> None:
+    receivable = consortium.registered(due_date=START_DAY + 300)
+    applied(consortium, consortium.pledging(receivable, 3_000, to=FACTOR_2))
+    applied(
+        consortium,
+        linked(consortium, receivable, factor=FACTOR_2, until_ms=consortium.now_ms + 20 * DAY_MS),
+    )
+    (alert,) = of_kind(consortium, AlertKind.REGISTRATION_EXPIRING)
+    assert (alert.detail, alert.amount) == (FACTOR_2, 3_000)
+
+
 def test_an_attestation_is_stale_half_a_year_after_the_newest(consortium: Consortium) -> None:
     accredited = ChangeMember(
         BANK,
