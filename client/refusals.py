@@ -33,7 +33,7 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
         "The delivery already stands behind other invoices in full; compare the transport document's quantities."
     ),
     Code.BAD_IDENTIFIER: "An identifier is wrong or names somebody else; compare it with the register.",
-    Code.TENOR: "The due date is too far from the date of issue, or the invoice is of the future; check both dates.",
+    Code.TENOR: "The due date lies before the date of issue or too far behind it, or the invoice is of the future; check both dates.",
     Code.SCHEDULE_SUM: "The instalments do not add up to the face amount; correct them.",
     Code.NO_TRADE_EVIDENCE: "The policy wants evidence of the trade; give --document, and --delivery where it asks for it.",
     Code.AMOUNT_MISMATCH: (
@@ -68,7 +68,7 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
     ),
     Code.NOT_LIENHOLDER: "Only the pledgee of this lien can do that; see the liens with `pledgebook receivable`.",
     Code.TERM: "A pledge runs for 30 days to 30 years; choose another --until. A pool that has ended takes and advances nothing more.",
-    Code.OVERPAYMENT: "More than is outstanding or drawn; record what was really paid, and hand the rest back.",
+    Code.OVERPAYMENT: "More than is outstanding, or this payee's part, or drawn; record what was really paid, and hand the rest back.",
     Code.REFERENCE_REUSED: "This bank reference was recorded before; the payment is known, or the reference is wrong.",
     Code.OUTSTANDING: "Part of it is still owed; collect it, or write it off.",
     Code.ALREADY_ENROLLED: "It is a member already; nothing needs to be done, or the id is another member's.",

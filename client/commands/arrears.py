@@ -20,6 +20,7 @@ from . import options as opt
 from .session import Session, amount_of, in_session, member_id_of, parse_receivable
 
 COMMITMENT_BYTES = 32
+_MAKE_ONE = "`pledgebook commitment new TEXT --keep FILE` makes one"
 _Bank = Annotated[str, typer.Option(help="The bank's identifier, such as its BIC.")]
 _Reference = Annotated[str, typer.Option(help="The bank's reference of the payment.")]
 
@@ -122,9 +123,9 @@ def commitment_of(option: str, text: str) -> bytes:
     try:
         value = bytes.fromhex(text)
     except ValueError as error:
-        raise InputError(f"{option}: {text!r} is not hexadecimal") from error
+        raise InputError(f"{option}: {text!r} is not hexadecimal; {_MAKE_ONE}") from error
     if len(value) != COMMITMENT_BYTES:
-        raise InputError(f"{option}: {len(value)} bytes, and {COMMITMENT_BYTES} are needed")
+        raise InputError(f"{option}: {len(value)} bytes, and {COMMITMENT_BYTES} are needed; {_MAKE_ONE}")
     return value
 
 

@@ -234,7 +234,9 @@ async def _alone(session: Session, operation: Operation, currency: str | None = 
 def _only_offer(own: list[bytes], named: str | None, member: str) -> bytes:
     if named is not None:
         return parse_receivable(named)
-    if len(own) != 1:
+    if not own:
+        raise InputError(f"{member} has no open offer on it (any more); see `pledgebook receivable`")
+    if len(own) > 1:
         raise InputError(
             f"{member} has {len(own)} open offers on it: name one with --offer; see `pledgebook receivable`"
         )

@@ -185,7 +185,9 @@ def _own_cover(record: Receivable, named: str | None, member: str) -> Cover:
         for cover in record.covers
         if member in (cover.insurer, cover.insured) and wanted in (None, cover.cover_id)
     ]
-    if len(own) != 1:
+    if not own:
+        raise InputError(f"{member} has no such cover on it (any more); see `pledgebook receivable`")
+    if len(own) > 1:
         raise InputError(
             f"{member} has {len(own)} such covers on it: name one with --cover; see `pledgebook receivable`"
         )

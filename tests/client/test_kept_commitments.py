@@ -64,3 +64,12 @@ def test_another_file_is_named_as_such(
 
 def test_nothing_is_no_text(tmp_path: Path) -> None:
     assert run(("commitment", "new", "", "--keep", str(tmp_path / "nothing.json"))) == 2
+
+
+@pytest.mark.parametrize("wrong", ["5e", "zz" * 32])
+def test_what_is_no_commitment_is_refused_with_the_command_that_makes_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, wrong: str
+) -> None:
+    made(capsys, tmp_path / "claim.json")
+    assert run(("commitment", "check", str(tmp_path / "claim.json"), wrong)) == 2
+    assert "pledgebook commitment new" in capsys.readouterr().err
