@@ -17,7 +17,7 @@ from registry.operations import (
 from ..errors import InputError
 from ..submission import Draft
 from . import options as opt
-from .session import Session, amount_of, in_session, member_id_of, parse_receivable
+from .session import Session, amount_of, in_session, member_id_of, parse_id
 
 COMMITMENT_BYTES = 32
 _MAKE_ONE = "`pledgebook commitment new TEXT --keep FILE` makes one"
@@ -38,7 +38,7 @@ def set_account(
     ],
 ) -> None:
     """With all holders and lienholders, set the account that the debtor pays to, after a cooling-off."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     account = commitment_of("--commitment", commitment)
 
     async def work(session: Session) -> None:
@@ -68,7 +68,7 @@ def report_indirect(
     ] = False,
 ) -> None:
     """As the exporter or the holder, report that the debtor paid the exporter after the holder's notice."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         currency = (await session.status(identifier)).currency
@@ -93,7 +93,7 @@ def reverse_payment(
     reference: _Reference,
 ) -> None:
     """As who was paid or an attesting bank, record that a payment was called back."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         operation = ReversePayment(
@@ -110,7 +110,7 @@ def declare_default(
     receivable: opt.ReceivableArgument,
 ) -> None:
     """As a holder or lienholder, state that the debtor has not paid in time."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         await _alone(session, DeclareDefault(identifier, session.acting.member_id))

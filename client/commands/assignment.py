@@ -32,7 +32,7 @@ from .session import (
     debtor_identifier,
     in_session,
     member_id_of,
-    parse_receivable,
+    parse_id,
 )
 
 OfferOption = Annotated[
@@ -61,7 +61,7 @@ def offer(
     bar_resale: BarResale = False,
 ) -> None:
     """As a holder, keep an amount for a factor until it accepts or the time is up. It need not sign yet."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     until_ms = int(time.time() * 1_000) + hours * HOUR_MS
 
     async def work(session: Session) -> None:
@@ -88,7 +88,7 @@ def withdraw_offer(
     offer: OfferOption = None,
 ) -> None:
     """As the holder who made it, take an offer back before it is accepted."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -110,8 +110,8 @@ def accept(
     acknowledge: opt.Acknowledged = None,
 ) -> None:
     """As the factor, take what was offered, after having seen the papers."""
-    identifier = parse_receivable(receivable)
-    acknowledged = tuple(sorted(parse_receivable(text) for text in acknowledge or ()))
+    identifier = parse_id(receivable)
+    acknowledged = tuple(sorted(parse_id(text) for text in acknowledge or ()))
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -142,7 +142,7 @@ def reassign(
     amount: opt.Amount,
 ) -> None:
     """As a holder with recourse, give an amount back that is disputed, rejected or overdue."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -200,7 +200,7 @@ def notify(
     receivable: opt.ReceivableArgument,
 ) -> None:
     """As a holder, give the debtor notice to pay your part to you."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         await _alone(session, NotifyDebtor(identifier, session.acting.member_id))
@@ -217,7 +217,7 @@ def acknowledge(
     ],
 ) -> None:
     """As the debtor, acknowledge a holder's notice of assignment."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         payee = member_id_of(session.directory, holder)
@@ -233,7 +233,7 @@ async def _alone(session: Session, operation: Operation, currency: str | None = 
 
 def _only_offer(own: list[bytes], named: str | None, member: str) -> bytes:
     if named is not None:
-        return parse_receivable(named)
+        return parse_id(named)
     if not own:
         raise InputError(f"{member} has no open offer on it (any more); see `pledgebook receivable`")
     if len(own) > 1:

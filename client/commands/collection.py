@@ -11,7 +11,7 @@ from registry.operations import RecordPayment, Settle
 from ..errors import InputError
 from ..submission import Draft
 from . import options as opt
-from .session import Session, amount_of, in_session, member_id_of, parse_receivable
+from .session import Session, amount_of, in_session, member_id_of, parse_id
 
 
 @opt.submits("pay")
@@ -26,7 +26,7 @@ def pay(
     ] = None,
 ) -> None:
     """As the payee or an attesting bank, record a payment on a holder's part."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         summary = await session.status(identifier)
@@ -61,7 +61,7 @@ def settle(
     write_off: Annotated[bool, typer.Option(help="Close it although something is outstanding.")] = False,
 ) -> None:
     """As a holder, and with all other holders, close a receivable that is paid."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)

@@ -25,7 +25,7 @@ from ..wallet import ShownPapers
 from . import options as opt
 from . import output
 from .existence import choice_of, share_of
-from .session import Session, in_session, member_id_of, parse_receivable
+from .session import Session, in_session, member_id_of, parse_id
 
 _DAY = ["%Y-%m-%d"]
 ConsentFile = Annotated[
@@ -74,7 +74,7 @@ def confirm_tacitly(
     consent_file: ConsentFile,
 ) -> None:
     """As a holder, state that the debtor has been silent since it acknowledged your notice."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     opt_in = _read_consent(consent_file)
 
     async def work(session: Session) -> None:
@@ -93,7 +93,7 @@ def reject(
     ] = "other",
 ) -> None:
     """As the debtor, say that you owe nothing of it. It can then only be handed back and cancelled."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     why = choice_of(DisputeReason, reason)
 
     async def work(session: Session) -> None:
@@ -120,7 +120,7 @@ def credit_note(
     ] = None,
 ) -> None:
     """As the exporter, and with every holder whose part shrinks, record what was credited to the debtor."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -157,7 +157,7 @@ def correct(
     ] = "association",
 ) -> None:
     """As the exporter, and with everyone who has a part or a lien, put right what was written down wrongly."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)

@@ -16,7 +16,7 @@ from ..papers import day_ends_ms
 from ..submission import Draft
 from . import options as opt
 from .arrears import commitment_of
-from .session import Session, amount_of, in_session, member_id_of, parse_receivable
+from .session import Session, amount_of, in_session, member_id_of, parse_id
 
 _CoverOption = Annotated[
     str | None,
@@ -59,7 +59,7 @@ def bind(
     ] = None,
 ) -> None:
     """As the insurer or the insured, with the other, bind a cover."""
-    identifier, number = parse_receivable(receivable), commitment_of("--policy", policy)
+    identifier, number = parse_id(receivable), commitment_of("--policy", policy)
     if (insured is None) == (insurer is None):
         raise InputError("name the other party: --insured, or --insurer")
 
@@ -103,7 +103,7 @@ def alter(
     cover: _CoverOption = None,
 ) -> None:
     """As the insurer or the insured, with the other, alter a cover."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -130,7 +130,7 @@ def alter(
 @opt.submits("cover end")
 def end(options: opt.Options, receivable: opt.ReceivableArgument, cover: _CoverOption = None) -> None:
     """As the insured, give up a cover."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -153,7 +153,7 @@ def claim(
     cover: _CoverOption = None,
 ) -> None:
     """As the insured or the insurer, with the other, claim a loss after a default: the part is then the insurer's."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -179,7 +179,7 @@ async def _signed(session: Session, operation: Operation, currency: str, *partie
 
 
 def _own_cover(record: Receivable, named: str | None, member: str) -> Cover:
-    wanted = None if named is None else parse_receivable(named)
+    wanted = None if named is None else parse_id(named)
     own = [
         cover
         for cover in record.covers

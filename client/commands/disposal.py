@@ -19,7 +19,7 @@ from ..papers import day_ends_ms
 from ..submission import Draft
 from ..wallet import ShownPapers, Wallet
 from . import options as opt
-from .session import Session, amount_of, in_session, parse_receivable
+from .session import Session, amount_of, in_session, parse_id
 
 Taker = Annotated[
     str,
@@ -46,8 +46,8 @@ def assign(
     acknowledge: opt.Acknowledged = None,
 ) -> None:
     """As a holder, assign an amount to a factor."""
-    identifier = parse_receivable(receivable)
-    acknowledged = tuple(sorted(parse_receivable(text) for text in acknowledge or ()))
+    identifier = parse_id(receivable)
+    acknowledged = tuple(sorted(parse_id(text) for text in acknowledge or ()))
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -89,14 +89,14 @@ def pledge(
     acknowledge: opt.Acknowledged = None,
 ) -> None:
     """As a holder, pledge an amount to a factor."""
-    identifier = parse_receivable(receivable)
-    acknowledged = tuple(sorted(parse_receivable(text) for text in acknowledge or ()))
+    identifier = parse_id(receivable)
+    acknowledged = tuple(sorted(parse_id(text) for text in acknowledge or ()))
     until_ms = day_ends_ms(until.date()) - 1
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
         taker = session.wallet(to)
-        junior = None if junior_to is None else _junior(record, parse_receivable(junior_to))
+        junior = None if junior_to is None else _junior(record, parse_id(junior_to))
         operation = Pledge(
             receivable=identifier,
             pledgor=session.acting.member_id,
@@ -126,11 +126,11 @@ def release(
     ] = None,
 ) -> None:
     """As the pledgee, give a pledge up."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
-        chosen = parse_receivable(lien) if lien is not None else _only_lien(record, session.acting.member_id)
+        chosen = parse_id(lien) if lien is not None else _only_lien(record, session.acting.member_id)
         operation = ReleasePledge(identifier, chosen, session.acting.member_id)
         await session.perform(
             Draft((operation,), (session.wallet(session.acting.name),)), currency=record.currency

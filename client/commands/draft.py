@@ -31,7 +31,7 @@ from ..wallet import Wallet
 from . import draft_checks, output
 from . import options as opt
 from .outcome import TOLD_SINGLY_MAX, forecast_document, show_forecast, show_receipt
-from .session import Session, in_session, parse_receivable
+from .session import Session, in_session, parse_id
 
 PROBLEMS_SHOWN_MAX: Final = 20
 
@@ -138,7 +138,7 @@ def sign(
     """Check a draft, and sign it when everything holds. The file is replaced by one with your signature in it."""
 
     async def work(session: Session) -> None:
-        wanted = None if entry_id is None else parse_receivable(entry_id)
+        wanted = None if entry_id is None else parse_id(entry_id)
         checked = await draft_checks.check(session, file, papers)
         if wanted not in (None, checked.entry.entry_id):
             raise DraftRefused(

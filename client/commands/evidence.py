@@ -26,7 +26,7 @@ from .session import (
     debtor_identifier,
     in_session,
     member_id_of,
-    parse_receivable,
+    parse_id,
 )
 
 _DAY = ["%Y-%m-%d"]
@@ -93,7 +93,7 @@ def crystallise(
     ],
 ) -> None:
     """As the exporter and with a witness, turn a part of a future receivable into one that is owed."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     deliveries = tuple(delivery_of(text) for text in delivery)
 
     async def work(session: Session) -> None:
@@ -140,7 +140,7 @@ def attest(
     ] = False,
 ) -> None:
     """As an accredited attester, say what you saw of a receivable's papers, or that one of them is void."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     evidence = choice_of(EvidenceKind, kind)
 
     async def work(session: Session) -> None:

@@ -29,7 +29,7 @@ from .session import (
     debtor_identifier,
     in_session,
     member_id_of,
-    parse_receivable,
+    parse_id,
 )
 
 E = TypeVar("E", bound=IntEnum)
@@ -105,7 +105,7 @@ def confirm(
     ] = None,
 ) -> None:
     """As the debtor, confirm that an amount is owed."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     waived = tuple(sorted({choice_of(Defence, text) for text in waive or ()}))
 
     async def work(session: Session) -> None:
@@ -126,7 +126,7 @@ def dispute(
     ] = "other",
 ) -> None:
     """As the debtor, dispute an amount; it cannot be assigned or pledged until that is resolved."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     why = choice_of(DisputeReason, reason)
 
     async def work(session: Session) -> None:
@@ -157,7 +157,7 @@ def resolve(
     association: Annotated[str, typer.Option(help="The association, with --court.")] = "association",
 ) -> None:
     """As the debtor with the holders, or as a court with the association, end a dispute: part of it is owed, part is not."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -190,7 +190,7 @@ def cancel(
     ] = None,
 ) -> None:
     """As the exporter, withdraw a receivable. Its invoice stays known for ever and cannot be registered again."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)

@@ -34,15 +34,14 @@ from . import output
 from .members import class_of, role_of
 from .queries import by_papers
 from .session import (
+    ASSOCIATION,
     Session,
     amount_of,
     debtor_identifier,
     in_session,
     member_id_of,
-    parse_receivable,
+    parse_id,
 )
-
-ASSOCIATION = "association"
 
 govern_app = typer.Typer(
     help="What the association decides: members, keys, relationships, policy, upgrades.",
@@ -341,7 +340,7 @@ def release_fingerprint(
     ] = None,
 ) -> None:
     """As the association, let a number of a settled or cancelled receivable be registered again."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     given = None if fingerprint is None else _hexadecimal(fingerprint, 32)
 
     async def work(session: Session) -> None:

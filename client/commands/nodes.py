@@ -19,8 +19,7 @@ from ..errors import DirectoryError, InputError
 from ..submission import Draft
 from . import options as opt
 from . import output
-from .governance import ASSOCIATION
-from .session import Options, Session, in_session
+from .session import ASSOCIATION, Options, Session, in_session
 
 ANSWER_S = 3.0
 

@@ -32,7 +32,7 @@ from . import options as opt
 from . import output
 from .disposal import shown_papers
 from .queries import proof_document, proof_line
-from .session import Session, amount_of, in_session, member_id_of, parse_receivable
+from .session import Session, amount_of, in_session, member_id_of, parse_id
 
 PER_CENT = BASIS_POINTS // 100
 _PoolArgument = Annotated[
@@ -110,7 +110,7 @@ def add(
     acknowledge: opt.Acknowledged = None,
 ) -> None:
     """As the exporter, with the factor, add receivables: all of them or none."""
-    identifier, come = parse_receivable(pool), _ids(receivables)
+    identifier, come = parse_id(pool), _ids(receivables)
 
     async def work(session: Session) -> None:
         present = await _pool(session, identifier)
@@ -127,7 +127,7 @@ def add(
 @opt.submits("pool remove")
 def remove(options: opt.Options, pool: _PoolArgument, receivables: _Receivables) -> None:
     """As the exporter or the factor, with the other, remove members: all of them or none."""
-    identifier, leave = parse_receivable(pool), _ids(receivables)
+    identifier, leave = parse_id(pool), _ids(receivables)
 
     async def work(session: Session) -> None:
         present = await _pool(session, identifier)
@@ -151,7 +151,7 @@ def substitute(
     acknowledge: opt.Acknowledged = None,
 ) -> None:
     """As the exporter, with the factor, put other receivables in the place of members."""
-    identifier = parse_receivable(pool)
+    identifier = parse_id(pool)
 
     async def work(session: Session) -> None:
         present = await _pool(session, identifier)
@@ -170,7 +170,7 @@ def substitute(
 @opt.submits("pool draw")
 def draw(options: opt.Options, pool: _PoolArgument, amount: _AmountOption) -> None:
     """As the exporter, with the factor, draw on the pool."""
-    identifier = parse_receivable(pool)
+    identifier = parse_id(pool)
 
     async def work(session: Session) -> None:
         present = await _pool(session, identifier)
@@ -184,7 +184,7 @@ def draw(options: opt.Options, pool: _PoolArgument, amount: _AmountOption) -> No
 @opt.submits("pool repay")
 def repay(options: opt.Options, pool: _PoolArgument, amount: _AmountOption) -> None:
     """As the factor, state that so much of the advance was repaid."""
-    identifier = parse_receivable(pool)
+    identifier = parse_id(pool)
 
     async def work(session: Session) -> None:
         present = await _pool(session, identifier)
@@ -206,7 +206,7 @@ def show(
     as_json: opt.AsJson = False,
 ) -> None:
     """Show a pool to one of its parties, the association, an auditor or a court: base, advance, shares. The proof is checked."""
-    identifier = parse_receivable(pool)
+    identifier = parse_id(pool)
 
     async def work(session: Session) -> None:
         proven = await session.client.pool(identifier, purpose="pool show")
@@ -317,4 +317,4 @@ async def _signed(
 
 def _ids(texts: Sequence[str]) -> tuple[bytes, ...]:
     """In the order in which they are signed; each once."""
-    return tuple(sorted({parse_receivable(text) for text in texts}))
+    return tuple(sorted({parse_id(text) for text in texts}))

@@ -21,7 +21,7 @@ from ..verify import AGE_MS_MAX, Head, ProvenStatus
 from . import options as opt
 from . import output
 from .record_view import print_record, record_document
-from .session import Options, Session, debtor_identifier, in_session, member_id_of, parse_receivable
+from .session import Options, Session, debtor_identifier, in_session, member_id_of, parse_id
 
 
 def status(
@@ -52,7 +52,7 @@ def status(
 
     async def work(session: Session) -> None:
         if receivable is not None:
-            key: ReceivableKey = ById(parse_receivable(receivable))
+            key: ReceivableKey = ById(parse_id(receivable))
         else:
             key = await by_papers(session, exporter, debtor, invoice, issued, fiscal, document)
         proven = await session.client.status(key, purpose="status")
@@ -71,7 +71,7 @@ def receivable(
     as_json: opt.AsJson = False,
 ) -> None:
     """Show the whole record of a receivable to one of its parties, the association, an auditor or a court."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         proven = await session.client.receivable(ById(identifier), purpose="receivable")

@@ -21,9 +21,8 @@ from ..papers import day_begins_ms, day_ends_ms
 from ..submission import Draft
 from . import options as opt
 from .arrears import commitment_of
-from .session import Session, in_session, member_id_of, parse_receivable
+from .session import ASSOCIATION, Session, in_session, member_id_of, parse_id
 
-ASSOCIATION = "association"
 _Case = Annotated[str, typer.Option("--case", help="The court's case number.")]
 _Number = Annotated[str, typer.Option(metavar="HEX", help="Salted commitment to the number there, 32 bytes.")]
 _Registrant = Annotated[
@@ -44,7 +43,7 @@ def object_to(
     ] = None,
 ) -> None:
     """As a party with an interest, object: nothing of it is disposed of until the objection ends or lapses."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     claim = commitment_of("--statement", statement)
 
     async def work(session: Session) -> None:
@@ -63,7 +62,7 @@ def withdraw_objection(
     ] = None,
 ) -> None:
     """As the objector, withdraw the objection; or as a court end another's."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         own = session.acting.member_id
@@ -83,7 +82,7 @@ def freeze(
     case: _Case,
 ) -> None:
     """As a court, with the association, freeze a receivable."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         await _signed(session, Freeze(identifier, session.acting.member_id, case), ASSOCIATION)
@@ -98,7 +97,7 @@ def unfreeze(
     case: _Case,
 ) -> None:
     """As a court, with the association, lift a freeze."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         await _signed(session, Unfreeze(identifier, session.acting.member_id, case), ASSOCIATION)
@@ -117,7 +116,7 @@ def link_registration(
 ) -> None:
     """As a factor, link your registration in the statutory register."""
     entry_number, name = commitment_of("--number", number), commitment_of("--registrant", registrant)
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         operation = LinkExternalRegistration(
@@ -143,7 +142,7 @@ def link_search(
 ) -> None:
     """As a factor, link your search of the statutory register."""
     certificate, name = commitment_of("--number", number), commitment_of("--registrant", registrant)
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         operation = LinkSearch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -14,9 +14,7 @@ from ..submission import Draft
 from . import options as opt
 from .arrears import commitment_of
 from .existence import choice_of
-from .session import Session, amount_of, in_session, member_id_of, parse_receivable
-
-ASSOCIATION: Final = "association"
+from .session import ASSOCIATION, Session, amount_of, in_session, member_id_of, parse_id
 
 
 @opt.submits("reverse-by-judgment")
@@ -47,10 +45,10 @@ def reverse_by_judgment(
 
     In this order: a closure, assignments, liens, other steps.
     """
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     text = commitment_of("--decision", decision)
     steps = [choice_of(Step, word) for word in step or ()]
-    liens = [PledgeUndone(parse_receivable(each)) for each in lien or ()]
+    liens = [PledgeUndone(parse_id(each)) for each in lien or ()]
 
     async def work(session: Session) -> None:
         currency = (await session.status(identifier)).currency
@@ -78,5 +76,5 @@ def _assignment_of(session: Session, text: str, currency: str) -> AssignmentUndo
         assignor=member_id_of(session.directory, assignor),
         assignee=member_id_of(session.directory, assignee),
         amount=amount_of(amount, currency),
-        with_liens=tuple(sorted(parse_receivable(each) for each in liens)),
+        with_liens=tuple(sorted(parse_id(each) for each in liens)),
     )

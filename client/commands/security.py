@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..papers import day_ends_ms
 from ..submission import Draft
 from . import options as opt
-from .session import Session, amount_of, in_session, parse_receivable
+from .session import Session, amount_of, in_session, parse_id
 
 _LienOption = Annotated[
     str | None,
@@ -33,7 +33,7 @@ def renew(
     lien: _LienOption = None,
 ) -> None:
     """As the pledgee, prolong a pledge before it ends."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
     until_ms = day_ends_ms(until.date()) - 1
 
     async def work(session: Session) -> None:
@@ -59,7 +59,7 @@ def enforce(
     lien: _LienOption = None,
 ) -> None:
     """As the pledgee, take over what was pledged, after a default."""
-    identifier = parse_receivable(receivable)
+    identifier = parse_id(receivable)
 
     async def work(session: Session) -> None:
         record = await session.record(identifier)
@@ -80,7 +80,7 @@ def enforce(
 
 
 def _own_lien(record: Receivable, named: str | None, member: str) -> Lien:
-    wanted = None if named is None else parse_receivable(named)
+    wanted = None if named is None else parse_id(named)
     own = [lien for lien in record.liens if lien.pledgee == member and wanted in (None, lien.lien_id)]
     if not own:
         raise InputError(f"{member} has no such lien on it (any more); see `pledgebook receivable`")

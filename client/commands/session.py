@@ -55,6 +55,8 @@ from .outcome import show_forecast, show_receipt, show_subjects
 
 T = TypeVar("T")
 
+ASSOCIATION = "association"
+"""The short name of the association's keys in a network's folder."""
 # Commands of one member that run at once take numbers from different lanes (`submission`); the last one is for drafts.
 LANES = 17
 DRAFT_LANE = LANES - 1
@@ -244,8 +246,8 @@ def in_session(options: Options, work: Callable[[Session], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def parse_receivable(text: str) -> bytes:
-    """Raises InputError."""
+def parse_id(text: str) -> bytes:
+    """The id of a receivable, lien, offer, cover, pool or entry. Raises InputError."""
     try:
         return read_id(text)
     except BadIdentifier as error:
