@@ -31,7 +31,7 @@ from tests.registry.model.chain import Chain
 from tests.registry.model.draw_governance import drawn_policy
 from tests.registry.model.scene import Dice, Draw
 
-EXAMPLES_BY_DEFAULT = 30
+EXAMPLES_BY_DEFAULT = 45
 EXAMPLES = int(os.environ.get("PLEDGEBOOK_MODEL_EXAMPLES", EXAMPLES_BY_DEFAULT))
 SHRINK = "PLEDGEBOOK_MODEL_SHRINK" in os.environ
 STEPS = int(os.environ.get("PLEDGEBOOK_MODEL_STEPS", "30"))
