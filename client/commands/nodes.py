@@ -151,7 +151,7 @@ def _show(nodes: NodeSet, *, as_json: bool) -> None:
     output.print_facts(
         f"Nodes from height {nodes.from_height} on, of which {voting} vote",
         {
-            node.node_id: f"power {node.power}, {node.member}, key {node.consensus_key.hex()}"
+            node.node_id: f"power {node.power}, {node.member}, key {node.consensus_key.hex()[:16]}"
             for node in nodes.nodes
         },
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from registry.fingerprints import FingerprintKind, Numbering
+from registry.fingerprints import FingerprintKey, FingerprintKind, Numbering
 from registry.identifiers import show_id
 from registry.money import show_amount
-from registry.receivable import StatusSummary
+from registry.receivable import Receivable, StatusSummary
 
 from ..answers import ByFingerprint, ById, ReceivableKey
 from ..connection import system_clock
@@ -81,9 +82,19 @@ def receivable(
         if as_json:
             output.print_json({**record_document(proven.record), "proof": proof_document(proven.head)})
         else:
-            print_record(proven.record, names, proof_line(proven.head))
+            debtor = _debtor_of(proven.record, names, session.fingerprint_key)
+            print_record(proven.record, names, debtor, proof_line(proven.head))
 
     in_session(Options(network, acting, node, timeout_s, as_json, "receivable", age_s_max=age_s_max), work)
+
+
+def _debtor_of(record: Receivable, names: Mapping[str, str], key: FingerprintKey) -> str:
+    """Who owes, by name where the folder knows a member of the record's reference; the chain itself names nobody."""
+    known = (member for member in names if key.debtor(member) == record.debtor_reference)
+    found = next(known, None)
+    if found is None:
+        return f"no member of this folder; reference {record.debtor_reference.hex()[:16]}"
+    return f"{names[found]} ({found})"
 
 
 async def by_papers(

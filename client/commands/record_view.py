@@ -183,8 +183,8 @@ def _restraint_lines(record: Receivable) -> dict[str, str]:
     }
 
 
-def print_record(record: Receivable, names: Mapping[str, str], proof: str) -> None:
-    """The whole record for people. `names`: the folder's short names by member id."""
+def print_record(record: Receivable, names: Mapping[str, str], debtor: str, proof: str) -> None:
+    """The whole record for people. `names`: the folder's short names by member id; `debtor`: who owes, in words."""
 
     def named(member: str) -> str:
         return f"{names[member]} ({member})" if member in names else member
@@ -195,6 +195,7 @@ def print_record(record: Receivable, names: Mapping[str, str], proof: str) -> No
         {
             "phase": record.phase.name.lower(),
             "exporter": named(record.exporter),
+            "debtor": debtor,
             "face amount": show_amount(record.face_amount, currency),
             "paid": show_amount(record.paid, currency),
             "diluted": show_amount(record.diluted, currency),

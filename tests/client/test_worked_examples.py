@@ -212,3 +212,11 @@ def test_the_examples_of_a_page_come_out_as_it_says(shell: Shell, page: Path) ->
 def test_the_first_steps_of_the_readme_come_out_as_it_says(tmp_path: Path) -> None:
     with shell_in(tmp_path) as shell:
         assert play(ROOT / "README.md", shell)
+
+
+def test_a_record_names_the_debtor_whose_reference_it_has(shell: Shell) -> None:
+    shell.type("R=$(registered N-1 2600 buyer-2); S=$(registered N-2 2700 DE:HRB777)")
+    code, said = shell.type("pledgebook receivable $R --as exporter-1")
+    assert (code, "buyer-2 (lei:PLDGBUYER00000000273)" in said) == (0, True), said
+    code, said = shell.type("pledgebook receivable $S --as exporter-1")
+    assert (code, "no member of this folder" in said) == (0, True), said
