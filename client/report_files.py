@@ -17,7 +17,7 @@ from typing import Any, Final
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from registry.money import minor_digits
+from registry.money import BadAmount, minor_digits
 
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 # Beyond it a spreadsheet's numbers, which are doubles, lose their last digits: then the digits are text.
@@ -117,13 +117,21 @@ def _counts(figures: dict[str, Any]) -> Iterator[tuple[str, int]]:
 def _flat(figures: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
     """The figures of one currency in a fixed order, the currency and its number of decimals first."""
     yield "currency", figures["currency"]
-    yield "decimals", minor_digits(figures["currency"])
+    yield "decimals", _decimals(figures["currency"])
     for name in sorted(figures):
         if name == "ageing":
             for bucket, amount in figures[name].items():
                 yield f"ageing {bucket}", amount
         elif name != "currency":
             yield name, figures[name]
+
+
+def _decimals(currency: str) -> int | None:
+    # A policy, or a node that makes a report up, can name what is no currency of ISO 4217.
+    try:
+        return minor_digits(currency)
+    except BadAmount:
+        return None
 
 
 def _currency_names(figures: dict[str, Any]) -> tuple[str, ...]:

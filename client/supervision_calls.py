@@ -15,7 +15,7 @@ import grpc.aio
 
 from pledgebook.v1 import supervision_pb2
 from registry.errors import ProofInvalid, Reference
-from registry.supervision.document import FORMAT, SECTOR, VERSION, canonical_json
+from registry.supervision.document import FORMAT, SECTOR, VERSION, canonical_json, has_form_of_report
 from registry.supervision.fold import ReportRequest
 
 from .answers import AlertBatch, RaisedAlert
@@ -69,6 +69,8 @@ def check_report(document: bytes, request: ReportRequest, head: Head) -> dict[st
         raise ProofInvalid(f"the report is not JSON: {error}") from error
     if not is_canonical:
         raise ProofInvalid("the report is not in canonical form")
+    if not has_form_of_report(fields):
+        raise ProofInvalid("the report has not the fields of one")
     header = head.header
     expected: dict[str, object] = {
         "format": FORMAT,

@@ -17,7 +17,7 @@ from rich.progress import DownloadColumn, MofNCompleteColumn
 
 from registry.identifiers import BadIdentifier, MemberId, parse_member_id, show_id
 from registry.limits import GENESIS_BYTES_MAX
-from registry.money import show_amount
+from registry.money import BadAmount, show_amount
 from registry.supervision.document import digest_of
 from registry.supervision.fold import ReportRequest
 
@@ -188,7 +188,7 @@ def _member_id(text: str, network: Path | None) -> MemberId:
 
 def _shown(batch: AlertBatch, alert: RaisedAlert, *, as_json: bool) -> str:
     if not as_json:
-        amount = show_amount(alert.amount, alert.currency) if alert.currency else str(alert.amount)
+        amount = _amount(alert)
         subject = show_id(alert.subject) if alert.subject else "-"
         where = (
             ""
@@ -211,6 +211,14 @@ def _shown(batch: AlertBatch, alert: RaisedAlert, *, as_json: bool) -> str:
             "operation": alert.operation_index,
         }
     )
+
+
+def _amount(alert: RaisedAlert) -> str:
+    # What is no currency of ISO 4217 is the node's word, and shown as that.
+    try:
+        return show_amount(alert.amount, alert.currency) if alert.currency else str(alert.amount)
+    except BadAmount:
+        return f"{alert.amount} minor units of {alert.currency!r}"
 
 
 def _write(document: bytes, form: Format, out: Path | None) -> None:

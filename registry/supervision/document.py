@@ -8,7 +8,7 @@ them.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from typing import Any, Final
 
@@ -16,13 +16,83 @@ from ..errors import Reference
 from ..identifiers import show_id
 from ..operations.governance import EnterpriseClass
 from ..policy import OverdueBucket
-from .alerts import Alert
+from .alerts import Alert, AlertSettings
 from .figures import CurrencyFigures, Figures
 from .fold import Report
 
 FORMAT: Final = "pledgebook-report"
 VERSION: Final = 1
 SECTOR: Final = "sector"
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """An object of integers under whatever names."""
+
+
+_CURRENCY_FORM: Final = {each.name: int for each in fields(CurrencyFigures)} | {
+    "currency": str,
+    "ageing": {bucket.name.lower(): int for bucket in OverdueBucket},
+    **dict.fromkeys(
+        ("top_debtor_of_risk_assets_bp", "related_of_risk_assets_bp", "risk_assets"), (int, type(None))
+    ),
+}
+_FIGURES_FORM: Final = {
+    "scope": str,
+    "customers": int,
+    "customers_by_class": {size.name.lower(): int for size in EnterpriseClass},
+    "debtors": int,
+    "refused": _Counts(),
+    "by_currency": [_CURRENCY_FORM],
+}
+_PLACE_FORM: Final = {"height": int, "entry": int, "operation": int, "subject": str}
+_ALERT_FORM: Final = {
+    "kind": str,
+    "subject": (str, type(None)),
+    "currency": str,
+    "amount": int,
+    "detail": str,
+    "reference": (_PLACE_FORM, type(None)),
+}
+_REPORT_FORM: Final = {
+    "format": str,
+    "version": int,
+    "scope": str,
+    "chain_id": str,
+    "height": int,
+    "block_hash": str,
+    "state_root": str,
+    "time_ms": int,
+    "from_height": int,
+    "settings": {each.name: int for each in fields(AlertSettings)},
+    "figures": _FIGURES_FORM,
+    "factors": [_FIGURES_FORM],
+    "alerts": {"raised": _Counts(), "standing": _Counts(), "listed": [_ALERT_FORM]},
+}
+
+
+def has_form_of_report(document: object) -> bool:
+    """Whether every field of a report is there, of its type, and no other: who shows one that others made reads no further."""
+    return _has_form(document, _REPORT_FORM)
+
+
+def _has_form(value: object, form: object) -> bool:
+    """`form`: a type, an object's fields, a list of one form, or forms of which one must fit."""
+    match form:
+        case _Counts():
+            return isinstance(value, dict) and all(type(each) is int for each in value.values())
+        case dict():
+            return (
+                isinstance(value, dict)
+                and value.keys() == form.keys()
+                and all(_has_form(value[name], each) for name, each in form.items())
+            )
+        case list():
+            return isinstance(value, list) and all(_has_form(item, form[0]) for item in value)
+        case tuple():
+            return any(_has_form(value, each) for each in form)
+        case _:
+            return type(value) is form
 
 
 def report_bytes(report: Report) -> bytes:

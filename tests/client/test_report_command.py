@@ -14,8 +14,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from client.answers import AlertBatch, RaisedAlert
 from client.audit.container import write_export
 from client.cli import run
+from client.commands.reporting import _shown
 from client.report_files import csv_bytes, xlsx_bytes
 from tests.client.audit.chain_builder import (
     DAY_MS,
@@ -171,6 +173,17 @@ def test_the_workbook_says_what_the_document_says_in_the_same_bytes_each_time(
     assert sector[heading.index("financing_balance")] == 60_000
     assert ["sha256 of the JSON", "ab" * 32] in sheets["report"]
     assert ["sector", "refused DUPLICATE_PLEDGE", 1] in sheets["counts"]
+
+
+def test_a_currency_that_is_none_is_shown_as_it_is_named(
+    exported: Exported, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = document(exported, capsys, "--sector")
+    fields["figures"]["by_currency"][0]["currency"] = "ZZZ"
+    rows = list(csv.DictReader(io.StringIO(csv_bytes(fields).decode(), newline="")))
+    assert [row["value"] for row in rows if (row["currency"], row["figure"]) == ("ZZZ", "decimals")] == [""]
+    alert = RaisedAlert("overdue", bytes(32), "ZZZ", 7, "over_90", None, b"", None, None)
+    assert "7 minor units of 'ZZZ'" in _shown(AlertBatch(3, 0, (alert,)), alert, as_json=False)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])

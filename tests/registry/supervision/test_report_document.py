@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from registry.errors import Reference
 from registry.supervision.alerts import DEFAULT_SETTINGS, Alert, AlertKind, AlertSettings
-from registry.supervision.document import canonical_json, digest_of, report_bytes
+from registry.supervision.document import canonical_json, digest_of, has_form_of_report, report_bytes
 from registry.supervision.figures import CurrencyFigures, Figures
 from registry.supervision.fold import Report, ReportRequest
 from registry.supervision.observation import Head
@@ -98,3 +100,25 @@ def test_every_figure_and_every_alert_is_explained() -> None:
     explained = explained.replace("`_share_bp`", "top_debtor_share_bp related_share_bp")
     for name in ("currency", *(field.name for field in fields(CurrencyFigures)), *AlertKind):
         assert name in explained, name
+
+
+def spoiled(value: Any, name: str = "") -> Iterator[Any]:
+    """The value with one place of it at a time of another type, one field less, or one more."""
+    yield 1.5
+    if isinstance(value, dict):
+        for each, inside in value.items():
+            yield from (value | {each: bad} for bad in spoiled(inside, each))
+        # Codes and kinds are counted under whatever names.
+        if name not in ("refused", "raised", "standing"):
+            yield value | {"more": 1}
+            yield from ({other: value[other] for other in value if other != each} for each in value)
+    elif isinstance(value, list) and value:
+        yield from ([bad, *value[1:]] for bad in spoiled(value[0]))
+
+
+def test_a_report_has_its_form_and_nothing_else_has() -> None:
+    document = json.loads(VECTOR.read_text(encoding="utf-8"))
+    assert has_form_of_report(document)
+    false = list(spoiled(document))
+    assert len(false) > 200
+    assert not any(map(has_form_of_report, false))
