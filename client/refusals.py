@@ -67,7 +67,10 @@ ADVICE_BY_CODE: Final[dict[str, str]] = {
         "A similar receivable is registered; compare both papers, then name it with --acknowledge if they differ."
     ),
     Code.NOT_LIENHOLDER: "Only the pledgee of this lien can do that; see the liens with `pledgebook receivable`.",
-    Code.TERM: "A pledge runs for 30 days to 30 years; choose another --until. A pool that has ended takes and advances nothing more.",
+    Code.TERM: (
+        "It ends too early or too late: a pledge runs for 30 days to 30 years, an offer as long as the policy says, all else "
+        "beyond the present block; choose another end. A pool that has ended takes and advances nothing more."
+    ),
     Code.OVERPAYMENT: "More than is outstanding, or this payee's part, or drawn; record what was really paid, and hand the rest back.",
     Code.REFERENCE_REUSED: "This bank reference was recorded before; the payment is known, or the reference is wrong.",
     Code.OUTSTANDING: "Part of it is still owed; collect it, or write it off.",
