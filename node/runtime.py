@@ -225,9 +225,7 @@ def _check_peers(config: NodeConfig, nodes: NodeSet, logger: FilteringBoundLogge
     known = {node.node_id for node in nodes.nodes} - {config.node_id}
     missing = sorted(known - config.peers.keys())
     if missing and nodes.decided is None:
-        raise ConfigError(
-            f"[peers] lacks {', '.join(missing)}: every other first node needs an address"
-        )
+        raise ConfigError(f"[peers] lacks {', '.join(missing)}: every other first node needs an address")
     if missing:
         logger.warning("peers_without_address", nodes=missing)
     strangers = sorted(config.peers.keys() - known)
