@@ -602,7 +602,8 @@ def test_a_record_is_not_shown_to_those_who_are_no_party(shell: Shell) -> None:
 
 
 COMMANDS = (
-    *(("keys", verb) for verb in ("new", "show")),
+    *(("keys", verb) for verb in ("new", "show", "use")),
+    *(("commitment", verb) for verb in ("new", "check")),
     *(
         (verb,)
         for verb in (
