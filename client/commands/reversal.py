@@ -38,12 +38,12 @@ def reverse_by_judgment(
     ] = None,
     step: Annotated[
         list[str] | None,
-        typer.Option(metavar="STEP", help="confirmation, rejection, registration or closure: undone."),
+        typer.Option(metavar="STEP", help="confirmation, rejection, pool, registration or closure: undone."),
     ] = None,
 ) -> None:
     """As a court, with the association, undo what a final decision names.
 
-    In this order: a closure, assignments, liens, other steps.
+    In this order: a closure, assignments, liens, other steps, the registration.
     """
     identifier = parse_id(receivable)
     text = commitment_of("--decision", decision)
@@ -56,7 +56,9 @@ def reverse_by_judgment(
             *(StepUndone(each) for each in steps if each is Step.CLOSURE),
             *(_assignment_of(session, each, currency) for each in assignment or ()),
             *liens,
-            *(StepUndone(each) for each in steps if each is not Step.CLOSURE),
+            *(StepUndone(each) for each in steps if each not in (Step.CLOSURE, Step.REGISTRATION)),
+            # Nothing else can be undone of what is void.
+            *(StepUndone(each) for each in steps if each is Step.REGISTRATION),
         )
         if not undone:
             raise InputError("name what the decision undoes: --assignment, --lien or --step")

@@ -16,13 +16,14 @@ class Step(IntEnum):
     """What a receivable has been through, and a court can undo without naming anybody.
 
     A confirmation, express or tacit, and a rejection go back to none; without its registration a receivable is void; without
-    its closure (settlement or cancellation) it is owed again.
+    its closure (settlement or cancellation) it is owed again; without its pool the exporter's part secures no advance.
     """
 
     CONFIRMATION = 1
     REJECTION = 2
     REGISTRATION = 3
     CLOSURE = 4
+    POOL = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,10 @@ def _without_step(judgement: Judgement, record: Receivable, step: Step) -> Recei
         case Step.CLOSURE if record.phase in CLOSED:
             reclaim_fingerprints(judgement, record)
             return reopened(judgement, record, _reopened(record))
-        case Step.CONFIRMATION | Step.REJECTION | Step.CLOSURE:
+        case Step.POOL if record.pool is not None:
+            # Whatever is drawn: a factor that neither signs nor reports its repayment must not hold the exporter's part for ever.
+            return replace(record, pool=None)
+        case Step.CONFIRMATION | Step.REJECTION | Step.CLOSURE | Step.POOL:
             raise _no_order(f"there is no {step.name.lower()} to undo", record.place)
         case _:
             assert_never(step)

@@ -89,6 +89,7 @@ def test_a_judgment_from_the_command_line(shell: Shell) -> None:
     assert [each["decision"] for each in record["judgments"]] == [HEX]
     assert code_of(shell.on(*judge, HEX, "--step", "registration")) == "NO_ORDER"
     assert code_of(shell.on(*judge, "5f" * 32, "--step", "closure")) == "NO_ORDER"
+    assert code_of(shell.on(*judge, "5f" * 32, "--step", "pool")) == "NO_ORDER"
     both = ("--lien", lien, "--step", "registration")
     assert shell.on(*judge, "5f" * 32, *both).code == 0
     assert code_of(shell.on(*assign)) == "CLOSED"

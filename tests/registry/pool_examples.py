@@ -16,7 +16,9 @@ from registry.operations import (
     SubstituteInPool,
 )
 from registry.operations.pool import Addition, PoolTerms
+from registry.operations.reversal import Step, StepUndone
 from registry.pools import Pool
+from tests.registry.collection_examples import judgment
 from tests.registry.consortium import (
     EXPORTER,
     FACTOR_1,
@@ -101,7 +103,7 @@ def present(consortium: Consortium, pool_id: bytes) -> Pool:
 
 
 def run_a_pool(consortium: Consortium) -> bytes:
-    """Every operation of the family once; returns the pool."""
+    """Every operation of the family once, and what a court takes out; returns the pool."""
     terms = replace(TERMS, confirmation_required=True, credit_limit=50_000)
     pool = pooled(consortium, terms)
     first = consortium.registered("POOL-1")
@@ -123,4 +125,5 @@ def run_a_pool(consortium: Consortium) -> bytes:
         assert result.code is Code.OK, (operation, result)
     again = consortium.result(adding(consortium, pool, first, second))
     assert again.code is Code.OK
+    consortium.do(judgment(first, StepUndone(Step.POOL)))
     return pool

@@ -102,6 +102,8 @@ def drawn_effect(dice: Dice, debt: Debt) -> Undone:
         return AssignmentUndone(giver, holder, dice.near((debt.held(holder), 1), debt.held(holder)), named)
     if debt.confirmed_by != "none" and not dice.rarely(4):
         return StepUndone(Step.REJECTION if debt.rejected else Step.CONFIRMATION)
+    if debt.pool is not None and dice.half():
+        return StepUndone(Step.POOL)
     return StepUndone(dice.one(tuple(Step)))
 
 

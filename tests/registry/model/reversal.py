@@ -91,6 +91,8 @@ def undo_step(debt: Debt, step: Step) -> None:
             debt.confirmed_by, debt.confirmed, debt.waived = "none", 0, ()
         case Step.REJECTION if debt.rejected:
             debt.confirmed_by = "none"
+        case Step.POOL if debt.pool is not None:
+            debt.pool = None
         case _:
             raise Refused(Code.NO_ORDER, debt.place)
 
