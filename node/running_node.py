@@ -28,6 +28,7 @@ from node.api.http_api import NodeStatus, make_app
 from node.api.ledger_service import LedgerService, software_version
 from node.api.members import StoredMembers
 from node.api.query_log import QueryLog
+from node.api.query_notes import QueryNotes
 from node.api.registry_service import RegistryService
 from node.api.supervision_service import SupervisionService
 from node.clock import SystemClock
@@ -45,6 +46,7 @@ from node.peering.peers import PeerAddress, PeerNetwork
 from node.peering.pinned_peers import PinnedPeers
 from node.peering.sync import Sync
 from node.ports import Committed
+from node.query_history import QueryHistory
 from node.servers import OperatorServer, api_server, peer_server
 from node.signer import Signer
 from node.status import CallCode, CallRefused
@@ -74,6 +76,7 @@ class Parts:
     store: Store
     journal: Journal
     signer: Signer
+    query_history: QueryHistory
     logger: FilteringBoundLogger
 
 
@@ -131,6 +134,7 @@ class RunningNode:
         self._engine = self._make_engine(loop)
         self._engine_status: EngineStatus | None = None
         self._query_log = QueryLog(parts.logger)
+        self._query_notes = QueryNotes(parts.query_history, parts.store, self._clock, parts.logger)
         paths = Paths(config.genesis, config.data_dir / "store", config.data_dir / "alerts")
         self._reports = ReportDesk(paths.report_command, parts.logger)
         self._alerts = AlertDesk(paths.alert_command(), paths.alerts, parts.logger)
@@ -202,6 +206,7 @@ class RunningNode:
         self._operator_server.close()
         await asyncio.gather(self._reports.close(), self._alerts.close())
         self._query_log.flush()
+        await self._query_notes.close()
         self._bridge.close()
         await asyncio.to_thread(self._engine_thread.close)
         await asyncio.to_thread(self._door.close)
@@ -288,6 +293,7 @@ class RunningNode:
             entry_rate=RateLimit(limits.entries_per_second),
             slots=StreamSlots(limits.streams, limits.streams_per_member),
             query_log=self._query_log,
+            query_notes=self._query_notes,
             metrics=self._metrics,
             logger=self._parts.logger,
             fail=self.fail,

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import lmdb
 from structlog.typing import FilteringBoundLogger
 
 from node.config import ConfigError, NodeConfig, read_config
@@ -32,6 +33,7 @@ from node.input_codec import InputUnreadable
 from node.journal import Journal, JournalCorrupt, WrongJournal, repair_journal
 from node.keys import KeyFileError, passphrase_from_environment, read_key
 from node.ports import StorePort
+from node.query_history import QueryHistory
 from node.running_node import Parts, RunningNode
 from node.servers import PortInUse
 from node.signer import Signer, SignerCorrupt
@@ -169,6 +171,8 @@ def open_parts(config: NodeConfig, logger: FilteringBoundLogger, stack: ExitStac
     _check_peers(config, nodes, logger)
     disk = RealDisk(config.data_dir / "consensus", fsync=config.fsync)
     stack.callback(disk.close)
+    query_history = _open_query_history(config.data_dir / "queries", genesis.chain_id)
+    stack.callback(query_history.close)
     return Parts(
         config=config,
         genesis=genesis,
@@ -176,8 +180,18 @@ def open_parts(config: NodeConfig, logger: FilteringBoundLogger, stack: ExitStac
         store=store,
         journal=Journal(disk, genesis.chain_id),
         signer=Signer(disk, key, genesis.chain_id),
+        query_history=query_history,
         logger=logger,
     )
+
+
+def _open_query_history(folder: Path, chain_id: bytes) -> QueryHistory:
+    try:
+        return QueryHistory.open(folder, chain_id)
+    except lmdb.Error as error:
+        raise DiskFailed(f"cannot make the log of queries in {folder}", OSError(str(error))) from error
+    except OSError as error:
+        raise DiskFailed(f"cannot make the log of queries in {folder}", error) from error
 
 
 def _read_genesis(path: Path) -> Genesis:

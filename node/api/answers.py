@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from node.api.preflight import Preflight
 from node.ports import SnapshotPort
+from node.query_history import Questions
 from node.status import CallCode, CallRefused
 from pledgebook.v1 import ledger_pb2, registry_pb2
 from registry.block import decode_header
@@ -246,6 +247,24 @@ def preflight_answer(judged: Preflight) -> registry_pb2.PreflightResponse:
         door_code=judged.door_code,
         door_message=judged.door_message,
         results=[_result_message(result) for result in judged.results],
+    )
+
+
+def queries_answer(questions: Questions) -> registry_pb2.ListQueriesResponse:
+    """Who asked about a receivable, as this node keeps it."""
+    return registry_pb2.ListQueriesResponse(
+        queries=[
+            registry_pb2.Query(
+                asker=each.asker,
+                kind=each.kind,
+                purpose=each.purpose,
+                first_ms=each.first_ms,
+                last_ms=each.last_ms,
+                times=each.times,
+            )
+            for each in questions.kept
+        ],
+        forgotten=questions.forgotten,
     )
 
 

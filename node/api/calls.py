@@ -22,6 +22,7 @@ from structlog.typing import FilteringBoundLogger
 from node.api.access import Gate, RateLimit
 from node.api.commit_feed import CommitFeed
 from node.api.query_log import QueryLog
+from node.api.query_notes import QueryNotes
 from node.clock import Clock
 from node.config import Limits
 from node.ports import StorePort
@@ -86,6 +87,7 @@ class Api:
     entry_rate: RateLimit
     slots: StreamSlots
     query_log: QueryLog
+    query_notes: QueryNotes
     metrics: Metrics
     logger: FilteringBoundLogger
     fail: Callable[[BaseException], None]

@@ -133,6 +133,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
                 CallCode.BAD_REQUEST, f"1 to {reply.KEYS_MAX} keys a call, not {len(request.keys)}"
             )
         self._admit_query(caller, "status", request.purpose, _named(request.keys))
+        self._note_query(caller, "status", request.purpose, request.keys)
         if len(request.keys) <= KEYS_ON_THE_LOOP_MAX:
             return self._status(request)
         return await asyncio.to_thread(self._status, request)
@@ -144,6 +145,7 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         """The whole record, for its parties, the association, auditors and courts."""
         caller = self.api.caller(context)
         self._admit_query(caller, "record", request.purpose, _named([request.key]))
+        self._note_query(caller, "record", request.purpose, [request.key])
         with self.api.store.read() as snapshot:
             response = registry_pb2.GetReceivableResponse(
                 head=reply.head_of(snapshot),
@@ -228,11 +230,34 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         api.query_rate.take(
             caller.member_id, total_weight(entry.body.operations) - 1, api.clock.monotonic_ms()
         )
-        api.query_log.add("preflight", caller.member_id, "preflight", receivables_named(entry))
+        named = receivables_named(entry)
+        api.query_log.add("preflight", caller.member_id, "preflight", named)
+        by_id = [(Namespace.RECEIVABLE, receivable_id) for receivable_id in named]
+        api.query_notes.add("preflight", caller.member_id, "preflight", by_id)
         judged = await asyncio.to_thread(
             preflight, api.store, api.chain_id, entry, caller, api.clock.now_ms()
         )
         return reply.preflight_answer(judged)
+
+    @answers
+    async def ListQueries(
+        self, request: registry_pb2.ListQueriesRequest, context: ServicerContext[Any, Any]
+    ) -> registry_pb2.ListQueriesResponse:
+        """Who asked this node about a receivable, for those who may see its whole record."""
+        caller = self.api.caller(context)
+        identifier = request.receivable_id
+        if len(identifier) != ID_BYTES:
+            raise CallRefused(
+                CallCode.BAD_REQUEST, f"a receivable id has {ID_BYTES} bytes, not {len(identifier)}"
+            )
+        self.api.query_rate.take(caller.member_id, 1, self.api.clock.monotonic_ms())
+        with self.api.store.read() as snapshot:
+            stored = snapshot.value(state_key(Namespace.RECEIVABLE, identifier))
+        if stored is None and not reads_all(caller):
+            raise CallRefused(CallCode.FORBIDDEN, "no receivable of the caller has this id")
+        if stored is not None:
+            _check_may_see(caller, decode_value(Namespace.RECEIVABLE, stored))
+        return reply.queries_answer(self.api.query_notes.of(identifier))
 
     @streams
     async def WatchEvents(
@@ -268,6 +293,13 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
         self.api.query_rate.take(caller.member_id, len(named), self.api.clock.monotonic_ms())
         self.api.metrics.status_queries.inc(len(named))
         self.api.query_log.add(kind, caller.member_id, purpose, named)
+
+    def _note_query(
+        self, caller: Member, kind: str, purpose: str, keys: Iterable[registry_pb2.ReceivableKey]
+    ) -> None:
+        """For the parties of what is asked for. Raises CallRefused on a key that is none."""
+        named = [reply.key_of(key) for key in keys]
+        self.api.query_notes.add(kind, caller.member_id, purpose, named)
 
     async def _committed_already(self, entry_ids: Collection[bytes]) -> dict[int, dict[bytes, int]]:
         """Where those of the entries stand that are in the store, by height and entry, heights ascending."""

@@ -115,6 +115,8 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
         self.report: Callable[[supervision_pb2.ReportRequest], bytes] = lambda _request: b""
         self.reports_asked: list[supervision_pb2.ReportRequest] = []
         self.alerts: list[supervision_pb2.AlertBatch] = []
+        self.queries: list[registry_pb2.Query] = []
+        self.forgotten = 0
 
     # -- Registry -------------------------------------------------------------------------------------------------
 
@@ -236,6 +238,10 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
             code="DUPLICATE_PLEDGE", collided_with=bytes(32), collided_height=3, reasons=["pledged 5"]
         )
         return registry_pb2.PreflightResponse(height=self.height, door_code="OK", results=[result])
+
+    async def ListQueries(self, request: registry_pb2.ListQueriesRequest, context: Any) -> Any:
+        await self.enter("ListQueries", context)
+        return self.falsify(registry_pb2.ListQueriesResponse(queries=self.queries, forgotten=self.forgotten))
 
     async def WatchEvents(
         self, request: registry_pb2.WatchEventsRequest, context: Any

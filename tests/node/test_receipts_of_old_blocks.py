@@ -87,6 +87,7 @@ class Asking:
             entry_rate=RateLimit(1),
             slots=StreamSlots(10, 10),
             query_log=QueryLog(logger),
+            query_notes=cast(Any, None),
             metrics=Metrics(),
             logger=logger,
             fail=_fail,

@@ -768,3 +768,87 @@ class Event(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class ListQueriesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIVABLE_ID_FIELD_NUMBER: _builtins.int
+    receivable_id: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        receivable_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receivable_id", b"receivable_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQueriesRequest: _TypeAlias = ListQueriesRequest  # noqa: Y015
+
+@_typing.final
+class Query(_message.Message):
+    """One question about a receivable, and how often the same member put it again within the hour."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASKER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    FIRST_MS_FIELD_NUMBER: _builtins.int
+    LAST_MS_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    asker: _builtins.str
+    kind: _builtins.str
+    """status, record or preflight"""
+    purpose: _builtins.str
+    """as the asker stated it"""
+    first_ms: _builtins.int
+    """by the node's clock"""
+    last_ms: _builtins.int
+    times: _builtins.int
+    def __init__(
+        self,
+        *,
+        asker: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        first_ms: _builtins.int = ...,
+        last_ms: _builtins.int = ...,
+        times: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asker", b"asker", "first_ms", b"first_ms", "kind", b"kind", "last_ms", b"last_ms", "purpose", b"purpose", "times", b"times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Query: _TypeAlias = Query  # noqa: Y015
+
+@_typing.final
+class ListQueriesResponse(_message.Message):
+    """Who asked this node about a receivable, oldest first: the node's own word, without proof, some second old."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERIES_FIELD_NUMBER: _builtins.int
+    FORGOTTEN_FIELD_NUMBER: _builtins.int
+    forgotten: _builtins.int
+    """older ones that had to give way"""
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]: ...
+    def __init__(
+        self,
+        *,
+        queries: _abc.Iterable[Global___Query] | None = ...,
+        forgotten: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forgotten", b"forgotten", "queries", b"queries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQueriesResponse: _TypeAlias = ListQueriesResponse  # noqa: Y015

@@ -75,6 +75,11 @@ class RegistryStub:
                 request_serializer=pledgebook_dot_v1_dot_registry__pb2.PreflightRequest.SerializeToString,
                 response_deserializer=pledgebook_dot_v1_dot_registry__pb2.PreflightResponse.FromString,
                 _registered_method=True)
+        self.ListQueries = channel.unary_unary(
+                '/pledgebook.v1.Registry/ListQueries',
+                request_serializer=pledgebook_dot_v1_dot_registry__pb2.ListQueriesRequest.SerializeToString,
+                response_deserializer=pledgebook_dot_v1_dot_registry__pb2.ListQueriesResponse.FromString,
+                _registered_method=True)
         self.WatchEvents = channel.unary_stream(
                 '/pledgebook.v1.Registry/WatchEvents',
                 request_serializer=pledgebook_dot_v1_dot_registry__pb2.WatchEventsRequest.SerializeToString,
@@ -134,6 +139,12 @@ class RegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListQueries(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchEvents(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -182,6 +193,11 @@ def add_RegistryServicer_to_server(servicer, server):
                     servicer.Preflight,
                     request_deserializer=pledgebook_dot_v1_dot_registry__pb2.PreflightRequest.FromString,
                     response_serializer=pledgebook_dot_v1_dot_registry__pb2.PreflightResponse.SerializeToString,
+            ),
+            'ListQueries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQueries,
+                    request_deserializer=pledgebook_dot_v1_dot_registry__pb2.ListQueriesRequest.FromString,
+                    response_serializer=pledgebook_dot_v1_dot_registry__pb2.ListQueriesResponse.SerializeToString,
             ),
             'WatchEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchEvents,
@@ -406,6 +422,33 @@ class Registry:
             '/pledgebook.v1.Registry/Preflight',
             pledgebook_dot_v1_dot_registry__pb2.PreflightRequest.SerializeToString,
             pledgebook_dot_v1_dot_registry__pb2.PreflightResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQueries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pledgebook.v1.Registry/ListQueries',
+            pledgebook_dot_v1_dot_registry__pb2.ListQueriesRequest.SerializeToString,
+            pledgebook_dot_v1_dot_registry__pb2.ListQueriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

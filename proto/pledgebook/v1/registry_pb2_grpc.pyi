@@ -41,6 +41,7 @@ class RegistryStub:
     GetMember: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetMemberRequest, _registry_pb2.GetMemberResponse]
     GetNodes: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetNodesRequest, _registry_pb2.GetNodesResponse]
     Preflight: _grpc.UnaryUnaryMultiCallable[_registry_pb2.PreflightRequest, _registry_pb2.PreflightResponse]
+    ListQueries: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListQueriesRequest, _registry_pb2.ListQueriesResponse]
     WatchEvents: _grpc.UnaryStreamMultiCallable[_registry_pb2.WatchEventsRequest, _registry_pb2.Event]
 
 @_typing.type_check_only
@@ -56,6 +57,7 @@ class RegistryAsyncStub(RegistryStub):
     GetMember: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetMemberRequest, _registry_pb2.GetMemberResponse]  # type: ignore[assignment]
     GetNodes: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetNodesRequest, _registry_pb2.GetNodesResponse]  # type: ignore[assignment]
     Preflight: _aio.UnaryUnaryMultiCallable[_registry_pb2.PreflightRequest, _registry_pb2.PreflightResponse]  # type: ignore[assignment]
+    ListQueries: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListQueriesRequest, _registry_pb2.ListQueriesResponse]  # type: ignore[assignment]
     WatchEvents: _aio.UnaryStreamMultiCallable[_registry_pb2.WatchEventsRequest, _registry_pb2.Event]  # type: ignore[assignment]
 
 class RegistryServicer(metaclass=_abc_1.ABCMeta):
@@ -116,6 +118,13 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.PreflightRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.PreflightResponse, _abc.Awaitable[_registry_pb2.PreflightResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListQueries(
+        self,
+        request: _registry_pb2.ListQueriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.ListQueriesResponse, _abc.Awaitable[_registry_pb2.ListQueriesResponse]]: ...
 
     @_abc_1.abstractmethod
     def WatchEvents(
