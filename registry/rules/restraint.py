@@ -14,6 +14,7 @@ from ..receivable import Receivable
 from ..restraints import Freeze as Order
 from ..restraints import Objection, with_freeze, with_objection, without_freeze, without_objection
 from ..time_units import DAY_MS
+from .case_numbers import is_same_case, names_a_case
 from .judgement import HOLDING, Judgement, Party, Rule, known_receivable, unclosed_receivable
 
 _EMPTY: Final = bytes(ID_BYTES)
@@ -33,7 +34,7 @@ def raise_objection(judgement: Judgement, operation: RaiseObjection) -> bytes:
         )
     earlier = record.restraints.objection_of(operation.objector)
     if (
-        operation.case_number is not None and not operation.case_number.strip()
+        operation.case_number is not None and not names_a_case(operation.case_number)
     ) or operation.statement == _EMPTY:
         raise RuleViolation(Code.ABUSE, "a claim or its case number is empty", collided_with=record.place)
     if earlier is not None and earlier.dismissed:
@@ -42,9 +43,7 @@ def raise_objection(judgement: Judgement, operation: RaiseObjection) -> bytes:
             f"a court has ended the objection of {operation.objector}; only a court's order can stop disposals now",
             collided_with=earlier.place,
         )
-    if earlier is not None and (
-        operation.case_number is None or _same_case(operation.case_number, earlier.case_number)
-    ):
+    if earlier is not None and not _is_other_case(operation.case_number, earlier.case_number):
         raise RuleViolation(
             Code.ABUSE,
             f"{operation.objector} has objected already; a further objection needs a new case number",
@@ -67,9 +66,8 @@ def raise_objection(judgement: Judgement, operation: RaiseObjection) -> bytes:
     return judgement.store(replace(record, restraints=restraints, changed_height=judgement.height))
 
 
-def _same_case(left: str, right: str | None) -> bool:
-    # A space more or less is no other case.
-    return right is not None and "".join(left.split()) == "".join(right.split())
+def _is_other_case(case_number: str | None, earlier: str | None) -> bool:
+    return case_number is not None and (earlier is None or not is_same_case(case_number, earlier))
 
 
 def has_interest(judgement: Judgement, record: Receivable, member_id: str) -> bool:
@@ -107,7 +105,7 @@ def withdraw_objection(judgement: Judgement, operation: WithdrawObjection) -> by
 def freeze(judgement: Judgement, operation: Freeze) -> bytes:
     """An order of the court stands; several can. Order: the receivable, the case number, an order under the same number."""
     record = unclosed_receivable(judgement, operation.receivable)
-    if not operation.case_number.strip():
+    if not names_a_case(operation.case_number):
         raise RuleViolation(Code.NO_ORDER, "a freeze needs a case number", collided_with=record.place)
     for standing in record.restraints.freezes:
         if standing.case_number == operation.case_number:

@@ -20,6 +20,7 @@ from ..operations.reversal import AssignmentUndone, PledgeUndone, ReverseByJudgm
 from ..receivable import CLOSED, CONFIRMED, UNCONFIRMED, Lien, Phase, Receivable, with_fitting_claims
 from ..terms import has_recourse, terms_between, without_recourse
 from .assignment import after_move
+from .case_numbers import names_a_case
 from .judgement import Judgement, Party, Rule, closed, known_receivable, positive, reopened
 from .papers import reclaim_fingerprints
 
@@ -33,7 +34,7 @@ def reverse_by_judgment(judgement: Judgement, operation: ReverseByJudgment) -> b
     whether it stands. Source: RULEBOOK; Civil Procedure Law art. 235 and 244 (execution of a final decision, and its reversal).
     """
     record = known_receivable(judgement, operation.receivable)
-    if not operation.case_number.strip() or operation.decision == _EMPTY:
+    if not names_a_case(operation.case_number) or operation.decision == _EMPTY:
         raise _no_order("a reversal needs a case number and a decision", record.place)
     earlier = judgment_of(record.judgments, operation.decision)
     if earlier is not None:

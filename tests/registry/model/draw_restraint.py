@@ -28,6 +28,7 @@ from tests.registry.model.scene import FACTORS, NOWHERE, Dice, Draw, Scene
 _STATEMENT = bytes(range(32))
 _EMPTY = bytes(32)
 _CASES = ("case 1", "case 2", "case 3")
+_BLANK = ("", " ", "\u3164", "- \u3164")
 
 
 def draw_objection(scene: Scene, dice: Dice) -> Any:
@@ -37,7 +38,7 @@ def draw_objection(scene: Scene, dice: Dice) -> Any:
     concerned = [debt.exporter, *debt.parts, *debt.given, *(lien.pledgee for lien in debt.liens.values())]
     concerned += [scene.debtor_of(dice, debt)] if dice.half() else []
     objector = dice.one(concerned) if not dice.rarely(4) else dice.one(FACTORS)
-    case_number = None if not dice.rarely(3) else dice.one((*_CASES, ""))
+    case_number = None if not dice.rarely(3) else dice.one((*_CASES, "case\u3164 1", dice.one(_BLANK)))
     return RaiseObjection(debt.name, objector, _STATEMENT if not dice.rarely(30) else _EMPTY, case_number)
 
 
@@ -54,7 +55,9 @@ def draw_withdrawal(scene: Scene, dice: Dice) -> Any:
 def draw_freeze(scene: Scene, dice: Dice) -> Any:
     debt = scene.debt(dice, lambda debt: not debt.is_closed)
     return Freeze(
-        NOWHERE if debt is None else debt.name, COURT, dice.one(_CASES) if not dice.rarely(20) else ""
+        NOWHERE if debt is None else debt.name,
+        COURT,
+        dice.one(_CASES) if not dice.rarely(20) else dice.one(_BLANK),
     )
 
 
@@ -85,7 +88,7 @@ def draw_judgment(scene: Scene, dice: Dice) -> Any:
         return draw_freeze(scene, dice)
     effects = [drawn_effect(dice, debt) for _ in range(dice.one((1, 1, 2)))]
     decision = sha256(scene.number(dice, "decision", again=20).encode()).digest()
-    case_number = dice.one(_CASES) if not dice.rarely(30) else " "
+    case_number = dice.one(_CASES) if not dice.rarely(30) else dice.one(_BLANK)
     return ReverseByJudgment(debt.name, COURT, case_number, decision, tuple(effects))
 
 

@@ -40,7 +40,7 @@ def object_to(book: Book, here: Here, op: RaiseObjection) -> bytes:
     debt = book.not_closed(op.receivable)
     if not has_interest(book, here, debt, op.objector):
         raise Refused(Code.ABUSE, debt.place)
-    if op.statement == _NOTHING or (op.case_number is not None and not op.case_number.strip()):
+    if op.statement == _NOTHING or (op.case_number is not None and is_blank(op.case_number)):
         raise Refused(Code.ABUSE, debt.place)
     before = debt.objections.get(op.objector)
     if before is not None and (before.dismissed or is_same_case(op.case_number, before.case_number)):
@@ -53,9 +53,18 @@ def object_to(book: Book, here: Here, op: RaiseObjection) -> bytes:
     return debt.name
 
 
+def is_blank(case_number: str) -> bool:
+    """Whether nothing of it can be read: of the random numbers only these are drawn."""
+    return not case_number.strip(" \u3164-")
+
+
 def is_same_case(new: str | None, old: str | None) -> bool:
     """A space more or less is no other case, and without a number it is the same claim again."""
-    return new is None or (old is not None and "".join(new.split()) == "".join(old.split()))
+    return new is None or (old is not None and squeezed(new) == squeezed(old))
+
+
+def squeezed(case_number: str) -> str:
+    return case_number.replace(" ", "").replace("\u3164", "")
 
 
 def withdraw(book: Book, here: Here, op: WithdrawObjection) -> bytes:
@@ -69,7 +78,7 @@ def withdraw(book: Book, here: Here, op: WithdrawObjection) -> bytes:
 
 def freeze(book: Book, here: Here, op: Freeze) -> bytes:
     debt = book.not_closed(op.receivable)
-    if not op.case_number:
+    if is_blank(op.case_number):
         raise Refused(Code.NO_ORDER, debt.place)
     if op.case_number in debt.freezes:
         raise Refused(Code.ALREADY_IN_FORCE, debt.freezes[op.case_number])

@@ -9,12 +9,13 @@ from registry.limits import JUDGMENTS_MAX
 from registry.operations.reversal import AssignmentUndone, PledgeUndone, ReverseByJudgment, Step, StepUndone
 from tests.registry.model.book import Book, Debt, Here, Judge, Refused, closed, need_positive
 from tests.registry.model.existence import need_papers_free, reclaim_papers
+from tests.registry.model.restraint import is_blank
 from tests.registry.model.value import end_lien, fit_claims, fit_liens, forget_empty_terms, move
 
 
 def reverse(book: Book, here: Here, op: ReverseByJudgment) -> bytes:
     debt = book.known(op.receivable)
-    if not op.case_number.strip() or op.decision == bytes(32):
+    if is_blank(op.case_number) or op.decision == bytes(32):
         raise Refused(Code.NO_ORDER, debt.place)
     if op.decision in debt.judgments:
         raise Refused(Code.NO_ORDER, debt.judgments[op.decision][2])
