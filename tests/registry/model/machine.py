@@ -105,6 +105,8 @@ def run(focus: str, examples: int = EXAMPLES, steps: int = STEPS) -> Tally:
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),
+        # A run of the usual size plays the same chains each time, so that it judges the change; a longer one explores.
+        derandomize=examples <= EXAMPLES_BY_DEFAULT,
         # A seed does not get simpler: looking for a smaller one takes minutes, and is worth them only to who reads it.
         phases=[phase for phase in Phase if SHRINK or phase is not Phase.shrink],
     )
