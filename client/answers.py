@@ -6,6 +6,7 @@ Nothing here is checked. Optional parts are None when the node left them out, so
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
 from registry.codec import pack
@@ -147,6 +148,30 @@ class Event:
     code: str
     receivable_id: bytes
     time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToldQuery:
+    """A question about a receivable and how often it was repeated within the hour, as the node says that was asked."""
+
+    node_id: str
+    asker: str
+    kind: str
+    purpose: str
+    first_ms: int
+    last_ms: int
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToldQueries:
+    """Who asked about a receivable, oldest first: the words of those nodes that answered."""
+
+    queries: tuple[ToldQuery, ...]
+    forgotten: Mapping[str, int]
+    """By node that answered, how many older ones it no longer has."""
+    silent: Mapping[str, str]
+    """By node that did not answer, why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from registry.identifiers import EntryId
 from registry.nodes import NetworkNode
 from registry.supervision.fold import ReportRequest
 
-from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
+from .answers import CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey, ToldQueries
 from .connection import Identity
 from .hand_in import Admission
 from .registry_client import PURPOSE, RegistryClient
@@ -122,6 +122,9 @@ class BlockingClient:
 
     def preflight(self, entry: bytes) -> Preflight:
         return self._run(self.client.preflight(entry))
+
+    def queries(self, receivable_id: bytes) -> ToldQueries:
+        return self._run(self.client.queries(receivable_id))
 
     def ledger_status(self) -> LedgerStatus:
         return self._run(self.client.ledger_status())

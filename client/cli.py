@@ -37,6 +37,7 @@ from .commands import (
     pool,
     portfolio,
     queries,
+    query_history,
     reporting,
     restraint,
     reversal,
@@ -208,6 +209,7 @@ app.command(
     epilog=f"Example: pledgebook status {_NET} --exporter exporter-1 --debtor buyer-1 --invoice INV-7"
 )(queries.status)
 app.command(epilog=f"Example: pledgebook receivable RECEIVABLE {_NET} --as exporter-1")(queries.receivable)
+app.command(epilog=f"Example: pledgebook queries RECEIVABLE {_NET} --as exporter-1")(query_history.queries)
 
 app.command(
     "import", epilog=f"Example: pledgebook import invoices.csv {_NET} --as exporter-1 --currency USD"

@@ -7,8 +7,8 @@
 Guarantees: everything about the ledger that is returned was verified by `TrustedChain` (unless `verify=False`, which
 says so in `is_verifying`); what fails is raised, and the whole answer is kept in `evidence`. A node that does not
 answer is passed over for the next one, within the call's deadline. An entry is submitted again under the same id
-until its receipt is there, so it takes effect exactly once. `preflight`, `ledger_status`, `watch_events`,
-`report` and `watch_alerts` are a node's word only: nothing proves them.
+until its receipt is there, so it takes effect exactly once. `preflight`, `queries`, `ledger_status`,
+`watch_events`, `report` and `watch_alerts` are a node's word only: nothing proves them.
 Leaves to others: numbering and signing (`submission`), files (`directory`).
 """
 
@@ -34,11 +34,12 @@ from registry.nodes import NetworkNode
 from registry.supervision.fold import ReportRequest
 
 from . import wire
-from .answers import AlertBatch, CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey
+from .answers import AlertBatch, CertifiedBlock, Event, LedgerStatus, Preflight, ReceivableKey, ToldQueries
 from .connection import Clock, Connection, Identity, system_clock
 from .errors import CallRefused, Unreachable
 from .hand_in import Admission, OpenEntries, nodes_with_an_honest_one
 from .node_circle import OVERLOADED, PASSING, RETRY_PAUSE_S, FalseAnswer, NodeCircle
+from .query_calls import asked_of_all
 from .supervision_calls import check_report, fetch_report, watched_alerts
 from .trust import Checkpoint
 from .unverified import UncheckedChain, receipt_entry_id
@@ -438,6 +439,13 @@ class RegistryClient:
 
         told = await asyncio.gather(*map(ask, self._nodes.connections))
         return frozenset(name for name in told if name is not None)
+
+    async def queries(self, receivable_id: bytes) -> ToldQueries:
+        """Who asked about a receivable, from all nodes at once: each knows only what it was asked. Nobody proves it.
+
+        For those who may see the whole record. Raises CallRefused (FORBIDDEN), Unreachable when no node tells.
+        """
+        return await asked_of_all(self._nodes, receivable_id)
 
     async def ledger_status(self) -> LedgerStatus:
         """Where the first node that answers says it is."""

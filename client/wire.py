@@ -24,9 +24,12 @@ from .answers import (
     ReceivableAnswer,
     ReceivableKey,
     StatusAnswer,
+    ToldQuery,
     ValidatorChange,
 )
 
+# Many more than a node keeps; what a liar adds is not shown.
+QUERIES_PER_NODE_MAX: Final = 1_000
 # The longest that a correct node says is a few sentences.
 WORDS_CHARS_MAX: Final = 2_000
 
@@ -125,6 +128,25 @@ def event(message: registry_pb2.Event) -> Event:
         code=words_of(message.code),
         receivable_id=message.receivable_id,
         time_ms=message.time_ms,
+    )
+
+
+def list_queries(receivable_id: bytes) -> registry_pb2.ListQueriesRequest:
+    return registry_pb2.ListQueriesRequest(receivable_id=receivable_id)
+
+
+def told_queries(node_id: str, message: registry_pb2.ListQueriesResponse) -> tuple[ToldQuery, ...]:
+    return tuple(
+        ToldQuery(
+            node_id,
+            words_of(each.asker),
+            words_of(each.kind),
+            words_of(each.purpose),
+            each.first_ms,
+            each.last_ms,
+            each.times,
+        )
+        for each in message.queries[:QUERIES_PER_NODE_MAX]
     )
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -601,6 +602,24 @@ def test_a_record_is_not_shown_to_those_who_are_no_party(shell: Shell) -> None:
     assert (said.code, said.document["error"]["code"]) == (1, "FORBIDDEN")
 
 
+def test_parties_are_told_who_asked_about_their_receivable_and_others_are_not(shell: Shell) -> None:
+    receivable = shell.registered("X-2")
+    assert shell.on("status", receivable, "--as", "factor-2", "--node", "factor-1").code == 0
+    assert shell.on("receivable", receivable, "--as", "factor-2", "--node", "association").code == 1
+    time.sleep(1.5)  # what was asked in the last second may not be kept yet
+    said = shell.on("queries", receivable, "--as", "exporter-1")
+    assert said.code == 0, said
+    asked = {(each["kind"], each["node_id"]) for each in said.document["queries"]}
+    assert {("status", "factor-1"), ("record", "association")} <= asked
+    assert {each["purpose"] for each in said.document["queries"]} <= {"status", "receivable", "preflight"}
+    assert said.document["did_not_tell"] == {}
+    shown = shell("queries", receivable, "--as", "buyer-1", "--network", str(shell.folder))
+    assert "factor-2" in shown.out
+    assert "Not proven" in shown.out
+    refused = shell.on("queries", receivable, "--as", "factor-2")
+    assert (refused.code, refused.document["error"]["code"]) == (1, "FORBIDDEN")
+
+
 COMMANDS = (
     *(("keys", verb) for verb in ("new", "show", "use")),
     *(("commitment", verb) for verb in ("new", "check")),
@@ -609,7 +628,7 @@ COMMANDS = (
         for verb in (
             "enrol", "register", "confirm", "dispute", "resolve", "cancel", "assign", "pledge", "release", "pay", "settle",
             "register-future", "crystallise", "attest", "consent", "confirm-tacitly", "reject", "credit-note", "correct",
-            "status", "receivable", "import", "import-mapping", "export", "audit",
+            "status", "receivable", "queries", "import", "import-mapping", "export", "audit",
         )
     ),
     *(
