@@ -18,6 +18,7 @@ from registry.identifiers import ID_BYTES, show_id
 from registry.money import show_amount
 from registry.operations import TYPE_BY_CLASS, Operation
 from registry.operations.fields import AMOUNT, DAY, HASH, MEMBER_ID, PUBLIC_KEY, TIME_MS
+from registry.operations.reversal import AnyEffect
 
 from .papers import date_of
 
@@ -175,6 +176,8 @@ class _Telling:
                 return "none" if value is None else self.tell(item, value)
             case Items(item=item):
                 return ", ".join(self.tell(item, each) for each in value) or "none"
+            case AnyEffect():
+                return self.tell(shape.shape_of(value), value)
             case Struct(fields=fields):
                 inside = replace(self, currency=getattr(value, "currency", self.currency))
                 told = (

@@ -77,7 +77,7 @@ _EFFECTS: Final[dict[int, Struct[Any]]] = {
 _KINDS: Final = {shape.build: kind for kind, shape in _EFFECTS.items()}
 
 
-class _AnyEffect:
+class AnyEffect:
     """An effect as `[kind, fields]`."""
 
     def decode(self, raw: object, path: str) -> Undone:
@@ -96,8 +96,13 @@ class _AnyEffect:
             raise MalformedEntry(f"a {type(value).__name__} is not an effect", path=path)
         return (kind, _EFFECTS[kind].encode(value, path))
 
+    @staticmethod
+    def shape_of(value: Undone) -> Struct[Any]:
+        """The fields of this effect."""
+        return _EFFECTS[_KINDS[type(value)]]
 
-_EFFECT: Final[Shape[Undone]] = _AnyEffect()
+
+_EFFECT: Final[Shape[Undone]] = AnyEffect()
 TYPES: Final = (
     OperationType(
         104,

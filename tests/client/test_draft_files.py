@@ -37,10 +37,20 @@ from node.network_files import NetworkPlan, make_network
 from registry.entry import Mode, decode_body, decode_entry, sign_body
 from registry.fingerprints import Numbering
 from registry.genesis import parse_genesis
+from registry.identifiers import show_id
 from registry.limits import OPERATIONS_MAX, SEQUENCE_WINDOW, SIGNATURES_MAX
 from registry.member import FOREVER, Member, MemberKey, MemberStatus
-from registry.operations import OPERATION_TYPES, Assign, ConfirmTacitly, Freeze, NotifyDebtor, Operation
+from registry.operations import (
+    OPERATION_TYPES,
+    Assign,
+    ConfirmTacitly,
+    Freeze,
+    NotifyDebtor,
+    Operation,
+    ReverseByJudgment,
+)
 from registry.operations.governance import Role
+from registry.operations.reversal import AssignmentUndone, PledgeUndone, Step, StepUndone
 from registry.sequence_window import SequenceWindow
 from registry.signing import SigningKey
 from tests.registry.test_registry_vectors import build as published
@@ -338,6 +348,20 @@ def test_a_consent_inside_an_operation_is_told_field_by_field() -> None:
     assert operation.opt_in.debtor in told
     assert "until ms" in told
     assert "UTC" in told
+
+
+def test_what_a_judgment_undoes_is_told_effect_by_effect() -> None:
+    undone = (
+        AssignmentUndone(EXPORTER, FACTOR, 60_000, (bytes([7]) * 32,)),
+        PledgeUndone(bytes([6]) * 32),
+        StepUndone(Step.POOL),
+    )
+    judgment = ReverseByJudgment(RECEIVABLE, EXPORTER, "7", RECEIVABLE, undone)
+    told = dict(facts_of(judgment, Glossary({EXPORTER: "exporter-1"}, {RECEIVABLE: "JPY"})))["undone"]
+    sale = f"assignor exporter-1 ({EXPORTER}); assignee {FACTOR}; amount 60,000 JPY"
+    assert told == (
+        f"[{sale}; with liens {show_id(bytes([7]) * 32)}], [lien {show_id(bytes([6]) * 32)}], [step pool]"
+    )
 
 
 def test_a_large_entry_is_summed_by_type_members_and_currency() -> None:

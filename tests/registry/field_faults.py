@@ -17,7 +17,7 @@ from typing import Any
 from registry.codec import Blob, Bytes, Choice, Flag, Items, Optional_, Struct, Text, Uint
 from registry.nodes import NETWORK_NODE, NodeName, Nodes
 from registry.operations.fields import MEMBER_ID
-from registry.operations.reversal import _EFFECTS, _AnyEffect
+from registry.operations.reversal import _EFFECTS, AnyEffect
 
 NODES_HIGH = 200
 ANYBODY: Iterator[str] = repeat("a")
@@ -64,7 +64,7 @@ def filled(shape: Any, effect: int = 1, members: Iterator[str] = ANYBODY) -> Any
             return (filled(NETWORK_NODE, effect, members),)
         case Struct():
             return tuple(filled(field, effect, members) for _name, field in shape.fields)
-        case _AnyEffect():
+        case AnyEffect():
             return (effect, filled(_EFFECTS[effect], effect, members))
         case _:
             raise AssertionError(f"no value is known for a {type(shape).__name__}")
@@ -112,7 +112,7 @@ def _wrong_values(shape: Any, raw: Any) -> Iterator[tuple[str, Any]]:
             yield "a field too few", raw[:-1]
             yield "a field too many", (*raw, 0)
             yield "a number for fields", 0
-        case _AnyEffect():
+        case AnyEffect():
             yield "an unknown kind", (max(_EFFECTS) + 1, raw[1])
             yield "a number for a kind and fields", 0
         case _:
@@ -142,7 +142,7 @@ def _inner_faults(shape: Any, raw: Any, path: str) -> Iterator[Fault]:
         case Optional_():
             for fault in faults(shape.item, raw[0], path) if raw else ():
                 yield Fault(fault.what, (fault.raw,), fault.path)
-        case _AnyEffect():
+        case AnyEffect():
             for fault in faults(_EFFECTS[raw[0]], raw[1], path):
                 yield Fault(fault.what, (raw[0], fault.raw), fault.path)
         case _:
@@ -159,7 +159,7 @@ def fields_of(shape: Any, path: str) -> Iterator[str]:
             yield from fields_of(shape.item if isinstance(shape, Items) else NETWORK_NODE, f"{path}[]")
         case Optional_():
             yield from fields_of(shape.item, path)
-        case _AnyEffect():
+        case AnyEffect():
             for effect in _EFFECTS.values():
                 yield from fields_of(effect, path)
         case _:

@@ -20,7 +20,7 @@ from registry.errors import Code, MalformedEntry
 from registry.nodes import NETWORK_NODE, NodeName, Nodes
 from registry.operations import OPERATION_TYPES, OperationType
 from registry.operations.pool import BASIS_POINTS
-from registry.operations.reversal import _EFFECTS, _AnyEffect
+from registry.operations.reversal import _EFFECTS, AnyEffect
 from registry.signing import SIGNATURE_BYTES
 from tests.registry.consortium import EXPORTER, START_MS
 from tests.registry.field_faults import Fault, faults, fields_of, filled
@@ -142,7 +142,7 @@ def _bounds(shape: Any) -> Iterator[int]:
         case Struct():
             for _name, field in shape.fields:
                 yield from _bounds(field)
-        case _AnyEffect():
+        case AnyEffect():
             for effect in _EFFECTS.values():
                 yield from _bounds(effect)
         case _ if hasattr(shape, "item"):
