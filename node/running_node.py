@@ -2,6 +2,7 @@
 
     engine thread   owns engine, executor, journal, signer; commits
     door thread     decodes and verifies what is submitted and gossiped
+    query thread    writes who asked about which receivable, in a file of its own
     event loop      everything else; no call of it waits for a disk or a peer
 
 Guarantees: what a peer brings reaches the engine through bounded queues; members' tokens, receipts and queries see a height
