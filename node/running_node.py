@@ -207,13 +207,14 @@ class RunningNode:
         self._operator_server.close()
         await asyncio.gather(self._reports.close(), self._alerts.close())
         self._query_log.flush()
-        await self._query_notes.close()
         self._bridge.close()
         await asyncio.to_thread(self._engine_thread.close)
         await asyncio.to_thread(self._door.close)
         self._executor.close()
         # Nobody waits for it when the node ends for another reason.
         self._failure.cancel()
+        # Last: what is damaged shows here too, and must not keep the others from ending.
+        await self._query_notes.close()
 
     # -- Wiring -----------------------------------------------------------------------------------------------------
 

@@ -71,9 +71,11 @@ class QueryNotes:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._pending:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, self._taken())
-        self._thread.shutdown()
+        try:
+            if self._pending:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._write, self._taken())
+        finally:
+            self._thread.shutdown()
 
     def _write_soon(self) -> None:
         self._timer = None
