@@ -105,6 +105,15 @@ class MemberAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyAnswer:
+    """The policy in force, and the latest decision on it or the absence of any."""
+
+    policy: PresentValue | None
+    pending: PresentValue | None
+    pending_absent: AbsentValue | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptAnswer:
     """A receipt with its path to the header's receipts_root."""
 

@@ -34,6 +34,7 @@ from .commands import (
     members,
     nodes,
     output,
+    policy_view,
     pool,
     portfolio,
     queries,
@@ -78,6 +79,9 @@ def _options(
 app.add_typer(members.keys_app, name="keys")
 app.add_typer(governance.govern_app, name="govern")
 governance.govern_app.command("nodes", epilog=f"Example: pledgebook govern nodes {_NET}")(nodes.show_nodes)
+governance.govern_app.command("policy", epilog=f"Example: pledgebook govern policy {_NET} --out policy.json")(
+    policy_view.show_policy
+)
 governance.govern_app.command(
     "change-validators",
     epilog=f"Example: pledgebook govern change-validators {_NET} --admit factor-9.json --power factor-2=0",

@@ -50,6 +50,7 @@ from .verify import (
     Head,
     ProvenMember,
     ProvenNodes,
+    ProvenPolicy,
     ProvenPool,
     ProvenReceipt,
     ProvenRecord,
@@ -411,6 +412,20 @@ class RegistryClient:
             with self._nodes.suspecting(connection, response):
                 checks, head = self._accept(response.head, response.validator_changes)
                 return checks.check_nodes(head, wire.nodes_answer(response))
+
+        return await self._nodes.ask(attempt, self._deadline(None))
+
+    async def policy(self) -> ProvenPolicy:
+        """The policy in force, and the latest decision on it."""
+        request = registry_pb2.GetPolicyRequest(trusted_height=self._trusted_height())
+
+        async def attempt(connection: Connection, left_s: float) -> ProvenPolicy:
+            response = await connection.registry.GetPolicy(
+                request, timeout=left_s, metadata=connection.metadata()
+            )
+            with self._nodes.suspecting(connection, response):
+                checks, head = self._accept(response.head, response.validator_changes)
+                return checks.check_policy(head, wire.policy_answer(response))
 
         return await self._nodes.ask(attempt, self._deadline(None))
 

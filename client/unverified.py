@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from registry.block import block_hash_of, decode_header
 from registry.codec import unpack
+from registry.decisions import PENDING_POLICY
 from registry.errors import MalformedEntry, ProofInvalid
 from registry.identifiers import EntryId
 from registry.member import MEMBER
 from registry.nodes import NODE_SET
+from registry.policy import POLICY
 from registry.pools import POOL
 from registry.receipt import decode_receipt
 from registry.receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY
@@ -21,6 +23,7 @@ from registry.state import EMPTY_PRIVATE_DIGEST, STORED_VALUE_BYTES_MAX
 
 from .answers import (
     MemberAnswer,
+    PolicyAnswer,
     PoolAnswer,
     PresentValue,
     ReceiptAnswer,
@@ -33,6 +36,7 @@ from .verify import (
     Head,
     ProvenMember,
     ProvenNodes,
+    ProvenPolicy,
     ProvenPool,
     ProvenReceipt,
     ProvenRecord,
@@ -63,6 +67,18 @@ class UncheckedChain:
 
     def check_nodes(self, head: Head, answer: PresentValue) -> ProvenNodes:
         return ProvenNodes(head, NODE_SET.decode(unpack(answer.public, STORED_VALUE_BYTES_MAX), "nodes"))
+
+    def check_policy(self, head: Head, answer: PolicyAnswer) -> ProvenPolicy:
+        pending = answer.pending
+        if answer.policy is None:
+            raise ProofInvalid("the policy is missing")
+        return ProvenPolicy(
+            head,
+            POLICY.decode(unpack(answer.policy.public, STORED_VALUE_BYTES_MAX), "policy"),
+            None
+            if pending is None
+            else PENDING_POLICY.decode(unpack(pending.public, STORED_VALUE_BYTES_MAX), "pending"),
+        )
 
     def check_receipt(self, head: Head, entry_id: EntryId, answer: ReceiptAnswer) -> ProvenReceipt:
         return ProvenReceipt(head, decode_receipt(answer.receipt), answer.receipt, answer.path)

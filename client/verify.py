@@ -29,6 +29,7 @@ from consensus.certificate import Certificate, verify_certificate
 from consensus.errors import ConsensusError
 from registry.block import RULES_VERSION, Header, block_hash_of, decode_header
 from registry.codec import Shape, unpack
+from registry.decisions import PENDING_POLICY, PendingPolicy
 from registry.errors import BadSignature, MalformedEntry, ProofInvalid, Reference
 from registry.genesis import Genesis
 from registry.identifiers import EntryId
@@ -36,6 +37,7 @@ from registry.member import MEMBER, Member
 from registry.merkle.log import verify_inclusion as verify_log_inclusion
 from registry.merkle.map import decode_absence, decode_inclusion, verify_absence, verify_inclusion
 from registry.nodes import NODE_SET, NodeSet
+from registry.policy import POLICY, Policy
 from registry.pools import POOL, Pool
 from registry.receipt import Receipt, decode_receipt
 from registry.receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY, Receivable, StatusSummary, summarise
@@ -57,6 +59,7 @@ from .answers import (
     ById,
     CertifiedHeader,
     MemberAnswer,
+    PolicyAnswer,
     PoolAnswer,
     PresentValue,
     ReceiptAnswer,
@@ -156,6 +159,15 @@ class ProvenNodes:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenPolicy:
+    """The policy by which the block of `head` was judged, and the latest decision on it, which may be in force by now."""
+
+    head: Head
+    policy: Policy
+    pending: PendingPolicy | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenReceipt:
     """A receipt that hangs in the certified header, with its evidence."""
 
@@ -189,6 +201,8 @@ class AnswerChecks(Protocol):
     def check_member(self, head: Head, member_id: str, answer: MemberAnswer) -> ProvenMember: ...
 
     def check_nodes(self, head: Head, answer: PresentValue) -> ProvenNodes: ...
+
+    def check_policy(self, head: Head, answer: PolicyAnswer) -> ProvenPolicy: ...
 
 
 class TrustedChain:
@@ -456,6 +470,24 @@ class TrustedChain:
             if stated is not None and nodes.validators_hash() != stated:
                 raise ProofInvalid("the nodes are not those whose validators the header names")
             return ProvenNodes(head, nodes)
+
+    def check_policy(self, head: Head, answer: PolicyAnswer) -> ProvenPolicy:
+        """The policy in force, which must agree with the header, and the latest decision on it. Raises ProofInvalid."""
+        with _keeping(answer):
+            if answer.policy is None:
+                raise ProofInvalid("the policy is missing")
+            policy: Policy = _check_public(head, Namespace.POLICY, SINGLETON, answer.policy, POLICY)
+            if policy.hash() != head.header.policy_hash:
+                raise ProofInvalid("the policy is not the one that the header names")
+            pending: PendingPolicy | None = _check_either(
+                head,
+                Namespace.PENDING_POLICY,
+                SINGLETON,
+                answer.pending,
+                answer.pending_absent,
+                PENDING_POLICY,
+            )
+            return ProvenPolicy(head, policy, pending)
 
 
 def _place_of(key: ReceivableKey) -> tuple[Namespace, bytes]:

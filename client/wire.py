@@ -17,6 +17,7 @@ from .answers import (
     Forecast,
     LedgerStatus,
     MemberAnswer,
+    PolicyAnswer,
     PoolAnswer,
     Preflight,
     PresentValue,
@@ -94,6 +95,14 @@ def member_answer(message: registry_pb2.GetMemberResponse) -> MemberAnswer:
         window=_present(message.window) if message.HasField("window") else None,
         member_absent=_absent(message.member_absent) if message.HasField("member_absent") else None,
         window_absent=_absent(message.window_absent) if message.HasField("window_absent") else None,
+    )
+
+
+def policy_answer(message: registry_pb2.GetPolicyResponse) -> PolicyAnswer:
+    return PolicyAnswer(
+        policy=_present(message.policy) if message.HasField("policy") else None,
+        pending=_present(message.pending) if message.HasField("pending") else None,
+        pending_absent=_absent(message.pending_absent) if message.HasField("pending_absent") else None,
     )
 
 

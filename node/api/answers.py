@@ -194,6 +194,24 @@ def member_answer(
     return answer
 
 
+def policy_answer(snapshot: SnapshotPort, trusted_height: int) -> registry_pb2.GetPolicyResponse:
+    """The policy in force and the latest decision on it, each with its proof."""
+    policy = look_up(snapshot, Namespace.POLICY, SINGLETON)
+    if isinstance(policy, registry_pb2.AbsentValue):
+        raise StoreCorrupt("the state has no policy")
+    answer = registry_pb2.GetPolicyResponse(
+        head=head_of(snapshot),
+        policy=policy,
+        validator_changes=validator_changes(snapshot, trusted_height, snapshot.height),
+    )
+    pending = look_up(snapshot, Namespace.PENDING_POLICY, SINGLETON)
+    if isinstance(pending, registry_pb2.PresentValue):
+        answer.pending.CopyFrom(pending)
+    else:
+        answer.pending_absent.CopyFrom(pending)
+    return answer
+
+
 class BlockReceipts:
     """The receipts of one block with their tree, so that many proofs share its hashing."""
 

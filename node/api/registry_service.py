@@ -214,6 +214,16 @@ class RegistryService(registry_pb2_grpc.RegistryServicer):
             return reply.nodes_answer(snapshot, request.trusted_height)
 
     @answers
+    async def GetPolicy(
+        self, request: registry_pb2.GetPolicyRequest, context: ServicerContext[Any, Any]
+    ) -> registry_pb2.GetPolicyResponse:
+        """The policy in force and the latest decision on it, with proofs, for any member."""
+        caller = self.api.caller(context)
+        self.api.query_rate.take(caller.member_id, 1, self.api.clock.monotonic_ms())
+        with self.api.store.read() as snapshot:
+            return reply.policy_answer(snapshot, request.trusted_height)
+
+    @answers
     async def Preflight(
         self, request: registry_pb2.PreflightRequest, context: ServicerContext[Any, Any]
     ) -> registry_pb2.PreflightResponse:

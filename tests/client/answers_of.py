@@ -11,6 +11,7 @@ from client.answers import (
     ByFingerprint,
     ById,
     MemberAnswer,
+    PolicyAnswer,
     PoolAnswer,
     PresentValue,
     ReceiptAnswer,
@@ -98,6 +99,15 @@ def member_answer(state: MemoryState, member_id: str) -> MemberAnswer:
         window if isinstance(window, PresentValue) else None,
         member if isinstance(member, AbsentValue) else None,
         window if isinstance(window, AbsentValue) else None,
+    )
+
+
+def policy_answer(state: MemoryState) -> PolicyAnswer:
+    pending = looked_up(state, Namespace.PENDING_POLICY, b"")
+    return PolicyAnswer(
+        present(state, Namespace.POLICY, b""),
+        pending if isinstance(pending, PresentValue) else None,
+        pending if isinstance(pending, AbsentValue) else None,
     )
 
 

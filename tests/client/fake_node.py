@@ -37,6 +37,7 @@ from registry.transition import genesis_state, genesis_tip
 from tests.client.answers_of import (
     looked_up,
     member_answer,
+    policy_answer,
     pool_answer,
     receipt_answer,
     receivable_answer,
@@ -229,6 +230,16 @@ class FakeNode(registry_pb2_grpc.RegistryServicer):
             head=self.head, validator_changes=self.changes(request.trusted_height, self.height)
         )
         _fill(response.nodes, looked_up(self._state, Namespace.VALIDATORS, SINGLETON))
+        return self.falsify(response)
+
+    async def GetPolicy(self, request: registry_pb2.GetPolicyRequest, context: Any) -> Any:
+        await self.enter("GetPolicy", context)
+        answer = policy_answer(self._state)
+        response = registry_pb2.GetPolicyResponse(
+            head=self.head, validator_changes=self.changes(request.trusted_height, self.height)
+        )
+        for name in ("policy", "pending", "pending_absent"):
+            _fill(getattr(response, name), getattr(answer, name))
         return self.falsify(response)
 
     async def Preflight(self, request: registry_pb2.PreflightRequest, context: Any) -> Any:

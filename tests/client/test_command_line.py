@@ -152,10 +152,16 @@ def test_the_association_governs(shell: Shell, tmp_path: Path) -> None:
     assert shell("govern", "member", "buyer-1", "--network", str(shell.folder)).code == 0
     assert shell.on("govern", "member", demonstration_lei("nobody")).code == 2
     policy = tmp_path / "policy.json"
-    policy.write_text(json.dumps(json.loads((shell.folder / "genesis.json").read_text())["policy"]))
+    genesis = json.loads((shell.folder / "genesis.json").read_text())
+    assert (
+        shell.on("govern", "policy", "--as", "factor-1", "--out", str(policy)).document == genesis["policy"]
+    )
+    assert json.loads(policy.read_text()) == genesis["policy"]
     assert code_of(shell.on("govern", "set-policy", str(policy), "--height", "100000")) == "OK"
     refused = shell.on("govern", "set-policy", str(policy), "--height", "1")
     assert (refused.code, code_of(refused)) == (1, "TOO_EARLY")
+    decided = shell("govern", "policy", "--network", str(shell.folder))
+    assert (decided.code, "100000" in decided.out, "verified" in decided.out) == (0, True, True)
     policy.write_text("{}")
     assert shell.on("govern", "set-policy", str(policy), "--height", "100000").code == 2
     receivable = shell.registered("G-1", "10.00")
@@ -634,7 +640,7 @@ COMMANDS = (
     *(
         ("govern", verb)
         for verb in (
-            "member", "change-member", "rotate-key", "revoke-key", "relationship", "risk-assets", "set-policy", "release-fingerprint",
+            "member", "change-member", "rotate-key", "revoke-key", "relationship", "risk-assets", "policy", "set-policy", "release-fingerprint",
             "schedule-upgrade",
         )
     ),

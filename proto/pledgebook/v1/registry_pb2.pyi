@@ -612,6 +612,65 @@ class GetNodesResponse(_message.Message):
 Global___GetNodesResponse: _TypeAlias = GetNodesResponse  # noqa: Y015
 
 @_typing.final
+class GetPolicyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRUSTED_HEIGHT_FIELD_NUMBER: _builtins.int
+    trusted_height: _builtins.int
+    def __init__(
+        self,
+        *,
+        trusted_height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trusted_height", b"trusted_height"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyRequest: _TypeAlias = GetPolicyRequest  # noqa: Y015
+
+@_typing.final
+class GetPolicyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    PENDING_ABSENT_FIELD_NUMBER: _builtins.int
+    VALIDATOR_CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def head(self) -> _ledger_pb2.CertifiedHeader: ...
+    @_builtins.property
+    def policy(self) -> Global___PresentValue:
+        """in force for the block of the head"""
+
+    @_builtins.property
+    def pending(self) -> Global___PresentValue:
+        """the latest decision on the policy, which may be in force by now"""
+
+    @_builtins.property
+    def pending_absent(self) -> Global___AbsentValue: ...
+    @_builtins.property
+    def validator_changes(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ValidatorChange]: ...
+    def __init__(
+        self,
+        *,
+        head: _ledger_pb2.CertifiedHeader | None = ...,
+        policy: Global___PresentValue | None = ...,
+        pending: Global___PresentValue | None = ...,
+        pending_absent: Global___AbsentValue | None = ...,
+        validator_changes: _abc.Iterable[_ledger_pb2.ValidatorChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "pending", b"pending", "pending_absent", b"pending_absent", "policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "pending", b"pending", "pending_absent", b"pending_absent", "policy", b"policy", "validator_changes", b"validator_changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyResponse: _TypeAlias = GetPolicyResponse  # noqa: Y015
+
+@_typing.final
 class PreflightRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

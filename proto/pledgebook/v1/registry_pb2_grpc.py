@@ -70,6 +70,11 @@ class RegistryStub:
                 request_serializer=pledgebook_dot_v1_dot_registry__pb2.GetNodesRequest.SerializeToString,
                 response_deserializer=pledgebook_dot_v1_dot_registry__pb2.GetNodesResponse.FromString,
                 _registered_method=True)
+        self.GetPolicy = channel.unary_unary(
+                '/pledgebook.v1.Registry/GetPolicy',
+                request_serializer=pledgebook_dot_v1_dot_registry__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=pledgebook_dot_v1_dot_registry__pb2.GetPolicyResponse.FromString,
+                _registered_method=True)
         self.Preflight = channel.unary_unary(
                 '/pledgebook.v1.Registry/Preflight',
                 request_serializer=pledgebook_dot_v1_dot_registry__pb2.PreflightRequest.SerializeToString,
@@ -133,6 +138,12 @@ class RegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPolicy(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Preflight(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -188,6 +199,11 @@ def add_RegistryServicer_to_server(servicer, server):
                     servicer.GetNodes,
                     request_deserializer=pledgebook_dot_v1_dot_registry__pb2.GetNodesRequest.FromString,
                     response_serializer=pledgebook_dot_v1_dot_registry__pb2.GetNodesResponse.SerializeToString,
+            ),
+            'GetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicy,
+                    request_deserializer=pledgebook_dot_v1_dot_registry__pb2.GetPolicyRequest.FromString,
+                    response_serializer=pledgebook_dot_v1_dot_registry__pb2.GetPolicyResponse.SerializeToString,
             ),
             'Preflight': grpc.unary_unary_rpc_method_handler(
                     servicer.Preflight,
@@ -395,6 +411,33 @@ class Registry:
             '/pledgebook.v1.Registry/GetNodes',
             pledgebook_dot_v1_dot_registry__pb2.GetNodesRequest.SerializeToString,
             pledgebook_dot_v1_dot_registry__pb2.GetNodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pledgebook.v1.Registry/GetPolicy',
+            pledgebook_dot_v1_dot_registry__pb2.GetPolicyRequest.SerializeToString,
+            pledgebook_dot_v1_dot_registry__pb2.GetPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

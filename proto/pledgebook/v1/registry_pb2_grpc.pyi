@@ -40,6 +40,7 @@ class RegistryStub:
     GetPool: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetPoolRequest, _registry_pb2.GetPoolResponse]
     GetMember: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetMemberRequest, _registry_pb2.GetMemberResponse]
     GetNodes: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetNodesRequest, _registry_pb2.GetNodesResponse]
+    GetPolicy: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetPolicyRequest, _registry_pb2.GetPolicyResponse]
     Preflight: _grpc.UnaryUnaryMultiCallable[_registry_pb2.PreflightRequest, _registry_pb2.PreflightResponse]
     ListQueries: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListQueriesRequest, _registry_pb2.ListQueriesResponse]
     WatchEvents: _grpc.UnaryStreamMultiCallable[_registry_pb2.WatchEventsRequest, _registry_pb2.Event]
@@ -56,6 +57,7 @@ class RegistryAsyncStub(RegistryStub):
     GetPool: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetPoolRequest, _registry_pb2.GetPoolResponse]  # type: ignore[assignment]
     GetMember: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetMemberRequest, _registry_pb2.GetMemberResponse]  # type: ignore[assignment]
     GetNodes: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetNodesRequest, _registry_pb2.GetNodesResponse]  # type: ignore[assignment]
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetPolicyRequest, _registry_pb2.GetPolicyResponse]  # type: ignore[assignment]
     Preflight: _aio.UnaryUnaryMultiCallable[_registry_pb2.PreflightRequest, _registry_pb2.PreflightResponse]  # type: ignore[assignment]
     ListQueries: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListQueriesRequest, _registry_pb2.ListQueriesResponse]  # type: ignore[assignment]
     WatchEvents: _aio.UnaryStreamMultiCallable[_registry_pb2.WatchEventsRequest, _registry_pb2.Event]  # type: ignore[assignment]
@@ -111,6 +113,13 @@ class RegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.GetNodesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.GetNodesResponse, _abc.Awaitable[_registry_pb2.GetNodesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetPolicy(
+        self,
+        request: _registry_pb2.GetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.GetPolicyResponse, _abc.Awaitable[_registry_pb2.GetPolicyResponse]]: ...
 
     @_abc_1.abstractmethod
     def Preflight(
