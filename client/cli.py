@@ -92,19 +92,19 @@ app.add_typer(pool.pool_app, name="pool")
 app.add_typer(draft.draft_app, name="draft")
 app.add_typer(commitments.commitments_app, name="commitment")
 app.command(
-    epilog=f"Example: pledgebook enrol buyer-1 {_NET} --member-id lei:529900T8BM49AURSDO55 --role debtor"
+    epilog=f"Example: pledgebook enrol debtor-1 {_NET} --member-id lei:529900T8BM49AURSDO55 --role debtor"
 )(members.enrol)
 app.command(
-    epilog=f"Example: pledgebook register {_NET} --as exporter-1 --debtor buyer-1 --invoice INV-7 "
+    epilog=f"Example: pledgebook register {_NET} --as exporter-1 --debtor debtor-1 --invoice INV-7 "
     "--amount 1200.00 --currency USD --issued 2026-11-01 --due 2027-01-30"
 )(existence.register)
-app.command(epilog=f"Example: pledgebook confirm RECEIVABLE {_NET} --as buyer-1 --amount 1200.00")(
+app.command(epilog=f"Example: pledgebook confirm RECEIVABLE {_NET} --as debtor-1 --amount 1200.00")(
     existence.confirm
 )
 app.command(
-    epilog=f"Example: pledgebook dispute RECEIVABLE {_NET} --as buyer-1 --amount 50.00 --reason quality"
+    epilog=f"Example: pledgebook dispute RECEIVABLE {_NET} --as debtor-1 --amount 50.00 --reason quality"
 )(existence.dispute)
-app.command(epilog=f"Example: pledgebook resolve RECEIVABLE {_NET} --as buyer-1 --freed 50.00")(
+app.command(epilog=f"Example: pledgebook resolve RECEIVABLE {_NET} --as debtor-1 --freed 50.00")(
     existence.resolve
 )
 app.command(
@@ -124,11 +124,11 @@ app.command(
     epilog=f"Example: pledgebook reassign RECEIVABLE {_NET} --as factor-1 --to exporter-1 --amount 700.00"
 )(assignment.reassign)
 app.command(
-    epilog=f"Example: pledgebook assign-blanket {_NET} --as exporter-1 --to factor-1 --debtor buyer-1 "
+    epilog=f"Example: pledgebook assign-blanket {_NET} --as exporter-1 --to factor-1 --debtor debtor-1 "
     "--from 2026-11-01 --until 2027-10-31"
 )(assignment.assign_blanket)
 app.command(epilog=f"Example: pledgebook notify RECEIVABLE {_NET} --as factor-1")(assignment.notify)
-app.command(epilog=f"Example: pledgebook acknowledge RECEIVABLE {_NET} --as buyer-1 --holder factor-1")(
+app.command(epilog=f"Example: pledgebook acknowledge RECEIVABLE {_NET} --as debtor-1 --holder factor-1")(
     assignment.acknowledge
 )
 app.command(
@@ -159,9 +159,9 @@ app.command(epilog=f"Example: pledgebook declare-default RECEIVABLE {_NET} --as 
     arrears.declare_default
 )
 app.command(
-    "object", epilog=f"Example: pledgebook object RECEIVABLE {_NET} --as buyer-1 --statement {'5e' * 32}"
+    "object", epilog=f"Example: pledgebook object RECEIVABLE {_NET} --as debtor-1 --statement {'5e' * 32}"
 )(restraint.object_to)
-app.command(epilog=f"Example: pledgebook withdraw-objection RECEIVABLE {_NET} --as buyer-1")(
+app.command(epilog=f"Example: pledgebook withdraw-objection RECEIVABLE {_NET} --as debtor-1")(
     restraint.withdraw_objection
 )
 app.command(epilog=f"Example: pledgebook freeze RECEIVABLE {_NET} --as court-1 --case 2027-74-1")(
@@ -184,23 +184,23 @@ app.command(
 )(restraint.link_search)
 app.command(epilog=f"Example: pledgebook cancel RECEIVABLE {_NET} --as exporter-1")(existence.cancel)
 app.command(
-    epilog=f"Example: pledgebook register-future {_NET} --as exporter-1 --debtor buyer-1 --contract C-9 "
+    epilog=f"Example: pledgebook register-future {_NET} --as exporter-1 --debtor debtor-1 --contract C-9 "
     "--cap 50000.00 --currency USD --signed 2026-11-01 --ends 2027-10-31"
 )(evidence.register_future)
 app.command(
-    epilog=f"Example: pledgebook crystallise RECEIVABLE {_NET} --as exporter-1 --debtor buyer-1 --witness buyer-1 "
+    epilog=f"Example: pledgebook crystallise RECEIVABLE {_NET} --as exporter-1 --debtor debtor-1 --witness debtor-1 "
     "--invoice INV-8 --amount 900.00 --issued 2026-12-01 --due 2027-03-01 --delivery BL-7/1/90/90"
 )(evidence.crystallise)
 app.command(
     epilog=f"Example: pledgebook attest RECEIVABLE {_NET} --as carrier --kind delivery --number BL-7 --line 1 --quantity 90"
 )(evidence.attest)
 app.command(
-    epilog=f"Example: pledgebook consent consent.json {_NET} --as buyer-1 --exporter exporter-1 --until 2027-12-31"
+    epilog=f"Example: pledgebook consent consent.json {_NET} --as debtor-1 --exporter exporter-1 --until 2027-12-31"
 )(correction.consent)
 app.command(
     epilog=f"Example: pledgebook confirm-tacitly RECEIVABLE {_NET} --as factor-1 --consent consent.json"
 )(correction.confirm_tacitly)
-app.command(epilog=f"Example: pledgebook reject RECEIVABLE {_NET} --as buyer-1 --reason not_delivered")(
+app.command(epilog=f"Example: pledgebook reject RECEIVABLE {_NET} --as debtor-1 --reason not_delivered")(
     correction.reject
 )
 app.command(
@@ -210,7 +210,7 @@ app.command(epilog=f"Example: pledgebook correct RECEIVABLE {_NET} --as exporter
     correction.correct
 )
 app.command(
-    epilog=f"Example: pledgebook status {_NET} --exporter exporter-1 --debtor buyer-1 --invoice INV-7"
+    epilog=f"Example: pledgebook status {_NET} --exporter exporter-1 --debtor debtor-1 --invoice INV-7"
 )(queries.status)
 app.command(epilog=f"Example: pledgebook receivable RECEIVABLE {_NET} --as exporter-1")(queries.receivable)
 app.command(epilog=f"Example: pledgebook queries RECEIVABLE {_NET} --as exporter-1")(query_history.queries)

@@ -18,7 +18,7 @@ from registry.errors import MalformedEntry
 from registry.genesis import Genesis, parse_genesis
 from registry.limits import GENESIS_BYTES_MAX, HEIGHT_MAX
 from registry.nodes import NODES, VOTERS_BYTES_MAX, NetworkNode
-from registry.state import STORED_VALUE_BYTES_MAX
+from registry.stored import STORED_VALUE_BYTES_MAX
 
 from .errors import DirectoryError, InputError
 from .validator_sets import VALIDATOR_CHANGES_MAX, KnownSet

@@ -17,9 +17,10 @@ from registry.nodes import NODE_SET
 from registry.policy import POLICY
 from registry.pools import POOL
 from registry.receipt import decode_receipt
-from registry.receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY
+from registry.receivable import RECEIVABLE, REFERENCE
 from registry.sequence_window import SEQUENCE_WINDOW, SequenceWindow
-from registry.state import EMPTY_PRIVATE_DIGEST, STORED_VALUE_BYTES_MAX
+from registry.status import STATUS_SUMMARY
+from registry.stored import EMPTY_PRIVATE_DIGEST, STORED_VALUE_BYTES_MAX
 
 from .answers import (
     MemberAnswer,

@@ -40,10 +40,11 @@ from registry.nodes import NODE_SET, NodeSet
 from registry.policy import POLICY, Policy
 from registry.pools import POOL, Pool
 from registry.receipt import Receipt, decode_receipt
-from registry.receivable import RECEIVABLE, REFERENCE, STATUS_SUMMARY, Receivable, StatusSummary, summarise
+from registry.receivable import RECEIVABLE, REFERENCE, Receivable
 from registry.sequence_window import SEQUENCE_WINDOW, SequenceWindow
 from registry.signing import verify
-from registry.state import (
+from registry.status import STATUS_SUMMARY, StatusSummary, summarise
+from registry.stored import (
     EMPTY_PRIVATE_DIGEST,
     SINGLETON,
     STORED_VALUE_BYTES_MAX,

@@ -13,7 +13,8 @@ from typing import Final, Protocol
 from consensus.validators import NodeId, Validator, ValidatorSet
 from node.ports import StorePort
 from registry.nodes import NetworkNode, NodeSet
-from registry.state import SINGLETON, Namespace, StateDelta, WorkingState, state_key
+from registry.state import StateDelta, WorkingState
+from registry.stored import SINGLETON, Namespace, state_key
 
 REMEMBERED_MAX: Final = 4
 """The sets that can be in force for the last block and the two after it, and one more for votes that come late."""

@@ -15,7 +15,8 @@ from .operations import Operation, total_weight
 from .operations.governance import Role
 from .policy import Policy
 from .rules import RULES, Party
-from .state import DayUse, Namespace, WorkingState
+from .state import WorkingState
+from .stored import DayUse, Namespace
 from .time_units import DAY_MS
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .accounts import at_time
-from .covers import running
-from .liens import with_lapses, without_expired
-from .offers import without_lapsed
-from .pooled import pooled_at
 from .receivable import Receivable
-from .restraints import without_lapsed_objections
+from .record.accounts import at_time
+from .record.covers import running
+from .record.liens import with_lapses, without_expired
+from .record.offers import without_lapsed
+from .record.pooled import pooled_at
+from .record.restraints import without_lapsed_objections
 
 
 def expired_at(record: Receivable, time_ms: int) -> Receivable:

@@ -6,7 +6,7 @@ A receivable is born `live`, or `future` when only the contract exists; it is `o
 carry liens; the liens that rank first on a part never exceed it, and a junior lien never exceeds the one it stands behind. So an
 amount can leave a receivable only once.
 
-Two views of a record are stored. The public one (`StatusSummary`) is what any member may see of a receivable that it can
+Two views of a record are stored. The public one (`registry.status`) is what any member may see of a receivable that it can
 name; the private one is the record itself, for its parties. Both hang in the state tree under one key.
 """
 
@@ -18,23 +18,23 @@ from enum import IntEnum
 from typing import Final
 
 from . import limits
-from .accounts import COLLECTION, NO_COLLECTION, Collection
-from .attestations import ATTESTATIONS, Attestation, is_voided
 from .codec import Choice, Flag, Items, Optional_, Struct, Uint
-from .covers import COVERS, Cover, covered_of, fitting_covers
 from .errors import InvariantViolation, Reason, Reference
 from .fingerprints import Fingerprints
-from .future import FUTURE_TERMS, FutureTerms
-from .judgments import JUDGMENTS, Judgment
-from .links import LINKS, Link
-from .notices import NOTICES, Notice, notices_of_holders
-from .offers import RESERVATIONS, Reservation, fitting_offers, reserved_by
 from .operations.existence import EVIDENCE, FINGERPRINTS, SCHEDULE, WAIVED, Defence, Evidence, Instalment
 from .operations.fields import AMOUNT, CURRENCY, DAY, HASH, LIEN_ID, MEMBER_ID, RECEIVABLE_ID, TIME_MS
 from .operations.fields import REFERENCE as REFERENCE
-from .pooled import POOLED, Pooled
-from .restraints import RESTRAINTS, UNRESTRAINED, Restraints
-from .terms import TERMS, Terms
+from .record.accounts import COLLECTION, NO_COLLECTION, Collection
+from .record.attestations import ATTESTATIONS, Attestation, is_voided
+from .record.covers import COVERS, Cover, covered_of, fitting_covers
+from .record.future import FUTURE_TERMS, FutureTerms
+from .record.judgments import JUDGMENTS, Judgment
+from .record.links import LINKS, Link
+from .record.notices import NOTICES, Notice, notices_of_holders
+from .record.offers import RESERVATIONS, Reservation, fitting_offers, reserved_by
+from .record.pooled import POOLED, Pooled
+from .record.restraints import RESTRAINTS, UNRESTRAINED, Restraints
+from .record.terms import TERMS, Terms
 
 
 class Phase(IntEnum):
@@ -239,7 +239,7 @@ class Receivable:
         return None
 
     def disputed_share(self, holder: str) -> int:
-        """How much of the holder's part is disputed (`registry.parts`)."""
+        """How much of the holder's part is disputed (`registry.record.parts`)."""
         part = self.part_of(holder)
         return part.disputed if part else 0
 
@@ -312,71 +312,7 @@ def free_but_for_pool(
     return FreeAmount(max(0, part - reserved - pledged - disputed), tuple(reasons))
 
 
-@dataclass(frozen=True, slots=True)
-class StatusSummary:
-    """What any member may see of a receivable it can name: amounts in minor units, and since which height they stand.
-
-    `free` is what could be disposed of by the present holders; `assigned` lies with others than the exporter; `reserved` is kept
-    for factors that were made an offer; `pooled` would be free if the receivable stood in no pool. `frozen`, `objected`: such a
-    restraint stands, whosever it is.
-    """
-
-    receivable_id: bytes
-    phase: Phase
-    currency: str
-    outstanding: int
-    free: int
-    assigned: int
-    reserved: int
-    pledged: int
-    disputed: int
-    confirmed: int
-    pooled: int
-    frozen: bool
-    objected: bool
-    since_height: int
-
-    def words(self) -> tuple[str, ...]:
-        """What can be said of it in a word, the gravest first; never none (RULEBOOK, "Who may see what").
-
-        `barred`: nothing of it is free although no other word says why; its parties see the reason.
-        """
-        closed = self.phase in CLOSED
-        holding = (
-            (self.phase.name.lower(), closed or self.phase is Phase.FUTURE),
-            ("frozen", self.frozen and not closed),
-            ("objected", self.objected and not closed),
-            ("disputed", self.disputed > 0 and not closed),
-            ("pledged", self.pledged > 0),
-            ("pooled", self.pooled > 0),
-            ("assigned", self.assigned > 0 and not closed),
-            ("reserved", self.reserved > 0),
-            ("free", self.free > 0),
-        )
-        return tuple(word for word, holds in holding if holds) or ("barred",)
-
-
-def summarise(receivable: Receivable) -> StatusSummary:
-    """The public view. Suspension of a holder is not folded in: it is the member's status, not the receivable's."""
-    return StatusSummary(
-        receivable_id=receivable.receivable_id,
-        phase=receivable.phase,
-        currency=receivable.currency,
-        outstanding=receivable.outstanding,
-        free=sum(free_amount(receivable, part.holder).amount for part in receivable.parts),
-        assigned=sum(part.amount for part in receivable.parts if part.holder != receivable.exporter),
-        reserved=sum(offer.amount for offer in receivable.reservations),
-        pledged=sum(lien.amount for lien in receivable.liens if lien.behind is None),
-        disputed=receivable.disputed,
-        confirmed=receivable.confirmation.amount,
-        pooled=_pooled(receivable),
-        frozen=receivable.restraints.frozen is not None,
-        objected=receivable.restraints.objected is not None,
-        since_height=receivable.changed_height,
-    )
-
-
-def _pooled(receivable: Receivable) -> int:
+def pooled_share(receivable: Receivable) -> int:
     return free_but_for_pool(receivable, receivable.exporter).amount if receivable.pool else 0
 
 
@@ -469,25 +405,6 @@ def _scheduled(record: Receivable) -> int:
     return sum(instalment.amount for instalment in record.schedule)
 
 
-STATUS_SUMMARY: Final = Struct(
-    StatusSummary,
-    {
-        "receivable_id": RECEIVABLE_ID,
-        "phase": Choice(Phase),
-        "currency": CURRENCY,
-        "outstanding": AMOUNT,
-        "free": AMOUNT,
-        "assigned": AMOUNT,
-        "reserved": AMOUNT,
-        "pledged": AMOUNT,
-        "disputed": AMOUNT,
-        "confirmed": AMOUNT,
-        "pooled": AMOUNT,
-        "frozen": Flag(),
-        "objected": Flag(),
-        "since_height": Uint(limits.HEIGHT_MAX),
-    },
-)
 _CONFIRMATION: Final = Struct(
     Confirmation, {"kind": Choice(ConfirmationKind), "amount": AMOUNT, "waived": WAIVED}
 )

@@ -39,16 +39,8 @@ from .operations.governance import Role
 from .policy import Policy
 from .receipt import RECEIPT_VERSION, Outcome, Receipt, Result, encode_receipt
 from .rules import RULES, Judgement
-from .state import (
-    SINGLETON,
-    Change,
-    Governance,
-    MemoryState,
-    Namespace,
-    StateDelta,
-    StateReader,
-    WorkingState,
-)
+from .state import Change, MemoryState, StateDelta, StateReader, WorkingState
+from .stored import SINGLETON, Governance, Namespace
 
 
 @dataclass(frozen=True, slots=True)

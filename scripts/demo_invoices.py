@@ -14,7 +14,7 @@ from registry.money import show_amount
 
 MADE_UP_INVOICES = 48
 PROBLEMS_SHOWN_MAX = 20
-_BUYERS = ("northwind-retail", "harbour-foods", "alpine-tools", "delta-textiles")
+_DEBTORS = ("northwind-retail", "harbour-foods", "alpine-tools", "delta-textiles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def read_invoices(path: Path, currency: str) -> InvoiceSet:
 
 
 def make_up_invoices(today: datetime.date) -> InvoiceSet:
-    """Invoices of the last weeks to four buyers: every seventh is disputed, every third and every large one is paid."""
+    """Invoices of the last weeks to four debtors: every seventh is disputed, every third and every large one is paid."""
     source = random.Random(20_24)
     rows = []
     for index in range(MADE_UP_INVOICES):
@@ -73,7 +73,7 @@ def make_up_invoices(today: datetime.date) -> InvoiceSet:
         rows.append(
             InvoiceRow(
                 line=index + 2,
-                customer=_BUYERS[index % len(_BUYERS)],
+                customer=_DEBTORS[index % len(_DEBTORS)],
                 invoice_number=f"INV-{today.year}-{index + 1:04d}",
                 issue_date=issued,
                 due_date=issued + datetime.timedelta(days=source.choice((60, 90, 120))),

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from registry.codec import pack
-from registry.covers import PolicyUse, uses_of
 from registry.entry import Entry
 from registry.errors import Code, InvariantViolation
 from registry.fingerprints import FingerprintKind
@@ -24,7 +23,9 @@ from registry.operations.existence import RegisterReceivable
 from registry.operations.future import Crystallise, RegisterFutureReceivable
 from registry.receipt import Outcome, Receipt
 from registry.receivable import REFERENCE, Receivable, check_invariants
-from registry.state import DeliveryUse, MemoryState, Namespace, decode_value, state_key
+from registry.record.covers import PolicyUse, uses_of
+from registry.state import MemoryState
+from registry.stored import DeliveryUse, Namespace, decode_value, state_key
 
 from .findings import Category, Check, Finding, finding
 from .pool_account import PoolAccount

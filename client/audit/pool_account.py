@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from registry.operations import CreatePool, DrawPool, Operation, RepayPool
 from registry.pools import DebtorShare, Pool, eligible
 from registry.receivable import Receivable
-from registry.state import MemoryState, Namespace, decode_value, state_key
+from registry.state import MemoryState
+from registry.stored import Namespace, decode_value, state_key
 
 
 class PoolAccount:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from registry.covers import Cover
 from registry.operations import AlterCover, BindCover, ClaimCover, EndCover, Operation
 from registry.receivable import Receivable
+from registry.record.covers import Cover
 
 from ..errors import InputError
 from ..papers import day_ends_ms

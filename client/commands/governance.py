@@ -232,7 +232,7 @@ def revoke_key(
 
 @govern_app.command(
     "relationship",
-    epilog="Example: pledgebook govern relationship buyer-1 DE:HRB12345 --network ./net --as buyer-1 --since 2026-01-01",
+    epilog="Example: pledgebook govern relationship debtor-1 DE:HRB12345 --network ./net --as debtor-1 --since 2026-01-01",
 )
 @opt.submits("govern", usually=ASSOCIATION)
 def relationship(
@@ -316,7 +316,7 @@ def set_policy(
 
 @govern_app.command(
     "release-fingerprint",
-    epilog="Example: pledgebook govern release-fingerprint RECEIVABLE --network ./net --exporter exporter-1 --debtor buyer-1 "
+    epilog="Example: pledgebook govern release-fingerprint RECEIVABLE --network ./net --exporter exporter-1 --debtor debtor-1 "
     "--invoice INV-7 --reason 'reissued'",
 )
 @opt.submits("govern", acting=ASSOCIATION)

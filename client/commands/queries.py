@@ -13,7 +13,8 @@ import typer
 from registry.fingerprints import FingerprintKey, FingerprintKind, Numbering
 from registry.identifiers import show_id
 from registry.money import show_amount
-from registry.receivable import Receivable, StatusSummary
+from registry.receivable import Receivable
+from registry.status import StatusSummary
 
 from ..answers import ByFingerprint, ById, ReceivableKey
 from ..connection import system_clock

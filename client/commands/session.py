@@ -23,7 +23,8 @@ from registry.identifiers import BadIdentifier, EntryId, MemberId, parse_member_
 from registry.money import BadAmount, parse_amount
 from registry.nodes import NodeSet
 from registry.operations import Operation
-from registry.receivable import Receivable, StatusSummary
+from registry.receivable import Receivable
+from registry.status import StatusSummary
 from registry.time_units import HOUR_MS
 
 from ..answers import ById

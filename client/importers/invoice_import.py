@@ -33,7 +33,8 @@ from registry.operations import TYPE_BY_CLASS, Operation, RaiseDispute, RecordPa
 from registry.operations.existence import DisputeReason
 from registry.operations.governance import Role
 from registry.receipt import Result
-from registry.receivable import Phase, StatusSummary
+from registry.receivable import Phase
+from registry.status import StatusSummary
 
 from ..answers import ById
 from ..directory import Directory, MemberFiles

@@ -26,12 +26,12 @@ from registry.nodes import encode_voters, voters
 from registry.operations.fields import MEMBER_ID
 from registry.receipt import Result
 from registry.receivable import REFERENCE
-from registry.state import (
+from registry.state import WorkingState
+from registry.stored import (
     EMPTY_PRIVATE_DIGEST,
     SINGLETON,
     STORED_VALUE_BYTES_MAX,
     Namespace,
-    WorkingState,
     private_digest,
     split_stored,
     state_key,

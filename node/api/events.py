@@ -22,7 +22,7 @@ from registry.operations.existence import RegisterReceivable
 from registry.operations.future import Crystallise, RegisterFutureReceivable
 from registry.receipt import decode_receipt
 from registry.receivable import Receivable
-from registry.state import Namespace, decode_value, state_key
+from registry.stored import Namespace, decode_value, state_key
 
 # Decoded blocks are shared by the callers that watch: they mostly ask for the newest.
 RECENT_BLOCKS_MAX = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 from node.api.commit_feed import CommitFeed
 from node.ports import StorePort
 from registry.member import Member
-from registry.state import Namespace, decode_value, state_key
+from registry.stored import Namespace, decode_value, state_key
 
 
 class StoredMembers:

@@ -20,7 +20,7 @@ from node.api.answers import receivable_behind
 from node.clock import Clock
 from node.ports import SnapshotPort, StorePort
 from node.query_history import HistoryDamaged, QueryHistory, Question, Questions
-from registry.state import Namespace, split_stored, state_key
+from registry.stored import Namespace, split_stored, state_key
 
 WRITE_S = 0.5
 # Some 10 MB, and what one thread resolves and writes in about a second.

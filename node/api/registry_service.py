@@ -30,7 +30,7 @@ from registry.limits import ENTRY_BYTES_MAX
 from registry.member import Member
 from registry.operations import total_weight
 from registry.receivable import Receivable
-from registry.state import Namespace, decode_value, split_stored, state_key
+from registry.stored import Namespace, decode_value, split_stored, state_key
 
 ENTRIES_PER_CALL_MAX = 1_000
 WAITED_PER_CALL_MAX = 10_000

@@ -24,7 +24,7 @@ from pledgebook.v1 import supervision_pb2, supervision_pb2_grpc
 from registry.identifiers import BadIdentifier, parse_member_id
 from registry.member import Member
 from registry.receivable import Receivable
-from registry.state import Namespace, decode_value, state_key
+from registry.stored import Namespace, decode_value, state_key
 from registry.supervision.alerts import Alert
 from registry.supervision.fold import ReportRequest
 

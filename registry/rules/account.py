@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from .. import limits
-from ..accounts import Account, IndirectPayment, turned_over, with_account, with_indirect
 from ..errors import Code, Reason, RuleViolation
-from ..notices import notice_of
 from ..operations.account import ReportIndirectPayment, SetCollectionAccount
-from ..payments import BankReference
 from ..receivable import Receivable
-from ..state import Namespace
+from ..record.accounts import Account, IndirectPayment, turned_over, with_account, with_indirect
+from ..record.notices import notice_of
+from ..record.payments import BankReference
+from ..stored import Namespace
 from ..time_units import HOUR_MS
 from .judgement import (
     HOLDING,

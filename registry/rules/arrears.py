@@ -7,13 +7,13 @@ from itertools import accumulate
 from typing import Final
 
 from .. import limits
-from ..covers import PolicyUse, cover_of, policy_use_id, uses_of, with_cut
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..operations.arrears import DeclareDefault, ReversePayment
 from ..operations.governance import Role
-from ..payments import BankReference, Payment, without_payment
 from ..receivable import Phase, Receivable
-from ..state import Namespace
+from ..record.covers import PolicyUse, cover_of, policy_use_id, uses_of, with_cut
+from ..record.payments import BankReference, Payment, without_payment
+from ..stored import Namespace
 from ..time_units import DAY_MS
 from .collection import attests_payments
 from .judgement import (

@@ -11,12 +11,12 @@ from typing import Final
 from .. import limits
 from ..errors import Code, Reason, RuleViolation
 from ..identifiers import offer_id
-from ..offers import Reservation, offer_of, without_offer
 from ..operations.assignment import AcceptAssignment, Assign, OfferAssignment, Reassign, WithdrawOffer
 from ..operations.governance import Role
-from ..pooled import Pooled
 from ..receivable import UNCONFIRMED, Disposal, Lien, Part, Receivable
-from ..terms import Terms, bar_on, has_recourse, terms_between, with_terms, without_recourse
+from ..record.offers import Reservation, offer_of, without_offer
+from ..record.pooled import Pooled
+from ..record.terms import Terms, bar_on, has_recourse, terms_between, with_terms, without_recourse
 from ..time_units import DAY_MS, HOUR_MS
 from . import blankets, notices
 from .disposal import Claim, check_bar, check_policy, confirmed_for, earlier_claim, free_of, place_of

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Final
 
 from .. import limits
-from ..attestations import Attestation, latest_of
 from ..errors import Code, Reason, RuleViolation
 from ..fingerprints import Delivery
 from ..operations.attestation import AttestEvidence
 from ..operations.existence import EvidenceKind
 from ..operations.governance import Role
 from ..receivable import Receivable
-from ..state import DeliveryUse, Namespace
+from ..record.attestations import Attestation, latest_of
+from ..stored import DeliveryUse, Namespace
 from .judgement import Judgement, Party, Rule, unclosed_receivable
 
 

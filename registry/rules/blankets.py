@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Final
 
 from .. import limits
-from ..accounts import without_pending
 from ..blankets import Blanket, blanket_over, running_blankets
 from ..errors import Code, RuleViolation
 from ..identifiers import blanket_id
@@ -14,8 +13,9 @@ from ..member import MemberStatus
 from ..operations.assignment import AssignBlanket
 from ..operations.governance import Role
 from ..receivable import Disposal, Part, Phase, Receivable
-from ..state import Namespace
-from ..terms import Terms, with_terms
+from ..record.accounts import without_pending
+from ..record.terms import Terms, with_terms
+from ..stored import Namespace
 from .disposal import check_listed, is_listed
 from .judgement import Judgement, Party, Rule
 from .relationships import check_concentration, check_related

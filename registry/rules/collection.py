@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Final
 
 from ..errors import Code, Reason, RuleViolation
-from ..liens import fit_liens
 from ..member import MemberStatus
 from ..operations.collection import RecordPayment, Settle
 from ..operations.existence import EvidenceKind
 from ..operations.governance import Role
-from ..parts import after_collection, after_payment
-from ..payments import BankReference, payment_between
 from ..receivable import Lien, Phase, Receivable
-from ..state import Namespace
+from ..record.liens import fit_liens
+from ..record.parts import after_collection, after_payment
+from ..record.payments import BankReference, payment_between
+from ..stored import Namespace
 from .judgement import (
     HOLDING,
     Judgement,

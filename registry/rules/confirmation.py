@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from ..errors import BadSignature, Code, Reason, RuleViolation
-from ..notices import notice_of
 from ..operations.confirmation import ConfirmTacitly, OptIn, RejectReceivable, opt_in_message
 from ..operations.governance import Role
 from ..receivable import CONFIRMED, Confirmation, ConfirmationKind, Receivable
+from ..record.notices import notice_of
 from ..signing import verify
 from ..time_units import DAY_MS
 from .judgement import HOLDING, Judgement, Party, Rule, debtor_of, held_part, live_receivable, not_rejected

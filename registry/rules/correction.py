@@ -8,13 +8,13 @@ from typing import Final
 
 from ..errors import Code, Reason, RuleViolation
 from ..fingerprints import FingerprintKind, Fingerprints
-from ..liens import fit_liens
 from ..operations.correction import CorrectReceivable, RecordCreditNote
 from ..operations.existence import EvidenceKind
 from ..operations.governance import Role
-from ..parts import after_payment
 from ..receivable import CONFIRMED, Receivable
-from ..state import Namespace
+from ..record.liens import fit_liens
+from ..record.parts import after_payment
+from ..stored import Namespace
 from ..time_units import DAY_MS
 from .judgement import (
     HOLDING,

@@ -9,17 +9,17 @@ from dataclasses import replace
 from typing import Final
 
 from .. import limits
-from ..attestations import is_voided
-from ..covers import Cover, PolicyUse, cover_of, covered_of, policy_use_id, without_cover
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..identifiers import cover_id
-from ..liens import fit_liens
 from ..operations.cover import AlterCover, BindCover, ClaimCover, EndCover
 from ..operations.governance import Role
 from ..policy import RelatedPartyPolicy
 from ..receivable import Receivable, with_fitting_claims
+from ..record.attestations import is_voided
+from ..record.covers import Cover, PolicyUse, cover_of, covered_of, policy_use_id, without_cover
+from ..record.liens import fit_liens
 from ..relations import Control, common_control
-from ..state import Namespace
+from ..stored import Namespace
 from ..time_units import DAY_MS
 from .arrears import first_unpaid_day
 from .assignment import after_move

@@ -9,7 +9,7 @@ from ..decisions import PendingPolicy, Upgrade
 from ..errors import Code, RuleViolation
 from ..operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from ..receivable import CLOSED
-from ..state import SINGLETON, Namespace
+from ..stored import SINGLETON, Namespace
 from .judgement import Judgement, Rule, known_receivable
 
 CHAIN: Final = b"chain"  # subject of what concerns everything

@@ -9,12 +9,12 @@ from typing import assert_never
 
 from ..errors import Code, Reference, RuleViolation
 from ..member import MemberStatus
-from ..offers import Reservation
 from ..policy import ConfirmationPolicy, Policy
-from ..pooled import Pooled
 from ..receivable import Disposal, FreeAmount, Lien, Part, Receivable, free_amount
-from ..state import Namespace
-from ..terms import Terms
+from ..record.offers import Reservation
+from ..record.pooled import Pooled
+from ..record.terms import Terms
+from ..stored import Namespace
 from ..time_units import DAY_MS
 from .judgement import Judgement, similar_key
 from .relationships import check_concentration, check_related, flag_cycle

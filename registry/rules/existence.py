@@ -7,7 +7,6 @@ from typing import Final
 
 from ..errors import Code, Reason, RuleViolation
 from ..identifiers import receivable_id
-from ..liens import fit_liens
 from ..operations.existence import (
     CancelReceivable,
     Confirm,
@@ -17,8 +16,9 @@ from ..operations.existence import (
     ResolveDispute,
 )
 from ..operations.governance import Role
-from ..parts import after_dilution, with_dispute, without_dispute
 from ..receivable import CONFIRMED, UNCONFIRMED, Confirmation, ConfirmationKind, Part, Phase, Receivable
+from ..record.liens import fit_liens
+from ..record.parts import after_dilution, with_dispute, without_dispute
 from .blankets import attached
 from .judgement import (
     HOLDING,

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Final
 
 from ..errors import Code, Reason, RuleViolation
-from ..future import FutureTerms, served_first, split_liens
 from ..identifiers import receivable_id
-from ..notices import acknowledged_anew
 from ..operations.existence import EvidenceKind
 from ..operations.future import Crystallise, RegisterFutureReceivable
 from ..operations.governance import Role
 from ..receivable import UNCONFIRMED, Part, Phase, Receivable
-from ..terms import has_recourse, split_terms
+from ..record.future import FutureTerms, served_first, split_liens
+from ..record.notices import acknowledged_anew
+from ..record.terms import has_recourse, split_terms
 from .blankets import attached
 from .judgement import Judgement, Party, Rule, known_receivable, positive, unrestrained
 from .papers import allowed_currency, check_fingerprints, check_tenor, claim_fingerprints, not_own_debtor

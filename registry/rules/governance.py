@@ -11,7 +11,7 @@ from ..identifiers import BadIdentifier, parse_member_id
 from ..member import FOREVER, Member, MemberKey, MemberStatus, needs_reference, possession_message
 from ..operations.governance import EnrolMember, KeyEnrolment, Role
 from ..signing import check_public_key, verify
-from ..state import SINGLETON, Namespace
+from ..stored import SINGLETON, Namespace
 from .judgement import Judgement, Rule
 
 

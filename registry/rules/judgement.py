@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .. import limits
-from ..accounts import without_pending
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..expiry import expired_at
 from ..operations.governance import Role
-from ..payments import BankReference
 from ..policy import Policy
-from ..pooled import pooled_at
 from ..receivable import CLOSED, Part, Phase, Receivable, with_fitting_claims
-from ..state import Namespace, WorkingState
+from ..record.accounts import without_pending
+from ..record.payments import BankReference
+from ..record.pooled import pooled_at
+from ..state import WorkingState
+from ..stored import Namespace
 
 
 @dataclass(frozen=True, slots=True)

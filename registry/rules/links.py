@@ -8,9 +8,9 @@ from typing import Final
 from .. import limits
 from ..errors import Code, RuleViolation
 from ..identifiers import ID_BYTES
-from ..links import Link, with_link
 from ..operations.governance import Role
 from ..operations.links import LinkExternalRegistration, LinkSearch
+from ..record.links import Link, with_link
 from .judgement import Judgement, Party, Rule, known_receivable
 
 _EMPTY: Final = bytes(ID_BYTES)

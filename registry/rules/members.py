@@ -13,7 +13,7 @@ from ..errors import Code, RuleViolation
 from ..member import FOREVER, Member, MemberKey, MemberStatus
 from ..operations.governance import KeyEnrolment, Role
 from ..operations.members import ChangeMember, RevokeKey, RotateKey
-from ..state import Namespace
+from ..stored import Namespace
 from .governance import check_new_keys, check_reference, note_association
 from .judgement import Judgement, Party, Rule
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from ..errors import Code, RuleViolation
-from ..notices import notice_of, with_acknowledgement, with_notice
 from ..operations.assignment import AcknowledgeNotice, NotifyDebtor
 from ..operations.governance import Role
+from ..record.notices import notice_of, with_acknowledgement, with_notice
 from .judgement import HOLDING, Judgement, Party, Rule, debtor_of, unclosed_receivable
 
 

@@ -12,7 +12,7 @@ from ..errors import Code, Reason, Reference, RuleViolation
 from ..fingerprints import Delivery, Fingerprints
 from ..operations.existence import Instalment
 from ..receivable import Receivable
-from ..state import DeliveryUse, Namespace
+from ..stored import DeliveryUse, Namespace
 from ..time_units import DAY_MS
 from .judgement import Judgement, known_receivable, similar_key
 

@@ -24,10 +24,10 @@ from ..operations.pool import (
     RepayPool,
     SubstituteInPool,
 )
-from ..pooled import Pooled, pooled_at
 from ..pools import Pool, eligible, over_limit, secured
 from ..receivable import Receivable
-from ..state import Namespace
+from ..record.pooled import Pooled, pooled_at
+from ..stored import Namespace
 from ..time_units import DAY_MS
 from .disposal import check_listed, check_papers, confirmed_for
 from .judgement import Judgement, Party, Rule, known_receivable, positive, unclosed_receivable, unrestrained

@@ -16,7 +16,8 @@ from ..operations.relationships import DeclareRelationship, DeclareRiskAssets
 from ..policy import RelatedPartyPolicy
 from ..receivable import Receivable
 from ..relations import Control, common_control, control_by
-from ..state import Namespace, WorkingState
+from ..state import WorkingState
+from ..stored import Namespace
 from ..time_units import DAY_MS
 from ..trade_graph import Edge, cycle_hops, with_edge
 from .judgement import Judgement, Party, Rule, positive

@@ -11,8 +11,8 @@ from ..identifiers import ID_BYTES
 from ..operations.governance import Role
 from ..operations.restraint import Freeze, RaiseObjection, Unfreeze, WithdrawObjection
 from ..receivable import Receivable
-from ..restraints import Freeze as Order
-from ..restraints import Objection, with_freeze, with_objection, without_freeze, without_objection
+from ..record.restraints import Freeze as Order
+from ..record.restraints import Objection, with_freeze, with_objection, without_freeze, without_objection
 from ..time_units import DAY_MS
 from .case_numbers import is_same_case, names_a_case
 from .judgement import HOLDING, Judgement, Party, Rule, known_receivable, unclosed_receivable

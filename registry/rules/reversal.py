@@ -13,12 +13,12 @@ from typing import Final, assert_never
 from .. import limits
 from ..errors import Code, Reason, Reference, RuleViolation
 from ..identifiers import ID_BYTES
-from ..judgments import Judgment, judgment_of
-from ..liens import fit_liens, with_pledgor, without_lien
 from ..operations.governance import Role
 from ..operations.reversal import AssignmentUndone, PledgeUndone, ReverseByJudgment, Step, StepUndone, Undone
 from ..receivable import CLOSED, CONFIRMED, UNCONFIRMED, Lien, Phase, Receivable, with_fitting_claims
-from ..terms import has_recourse, terms_between, without_recourse
+from ..record.judgments import Judgment, judgment_of
+from ..record.liens import fit_liens, with_pledgor, without_lien
+from ..record.terms import has_recourse, terms_between, without_recourse
 from .assignment import after_move
 from .case_numbers import names_a_case
 from .judgement import Judgement, Party, Rule, closed, known_receivable, positive, reopened

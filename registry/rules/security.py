@@ -8,10 +8,10 @@ from typing import Final
 from .. import limits
 from ..errors import Code, Reason, RuleViolation
 from ..identifiers import lien_id
-from ..liens import after_enforcement, junior_of, without_lien
 from ..operations.governance import Role
 from ..operations.security import EnforcePledge, Pledge, ReleasePledge, RenewPledge
 from ..receivable import Disposal, Lien, Receivable
+from ..record.liens import after_enforcement, junior_of, without_lien
 from .assignment import after_move
 from .disposal import check_policy, confirmed_for, earlier_claim, free_of, place_of, relied_on
 from .judgement import (

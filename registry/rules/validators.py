@@ -15,7 +15,7 @@ from ..errors import BadSignature, Code, RuleViolation
 from ..nodes import NetworkNode, NodeSet, node_possession_message
 from ..operations.validators import ChangeValidators
 from ..signing import check_public_key, verify
-from ..state import SINGLETON, Namespace, node_set_id
+from ..stored import SINGLETON, Namespace, node_set_id
 from .decisions import CHAIN
 from .judgement import Judgement, Party, Rule
 from .members import EVERY_ROLE

@@ -24,7 +24,8 @@ from ..pools import Pool, shortfall
 from ..receivable import Receivable
 from ..relations import Control
 from ..rules.relationships import group_of
-from ..state import Namespace, WorkingState
+from ..state import WorkingState
+from ..stored import Namespace
 from .alerts import DEFAULT_SETTINGS, Alert, AlertKind, AlertSettings
 from .attempts import alerts_of_results
 from .observation import ObservedBlock, Place, Touched

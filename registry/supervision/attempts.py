@@ -22,7 +22,8 @@ from ..operations import (
     RegisterReceivable,
 )
 from ..receivable import Receivable
-from ..state import Namespace, WorkingState
+from ..state import WorkingState
+from ..stored import Namespace
 from ..transition import Step
 from .alerts import Alert, AlertKind
 from .flows import parties_of

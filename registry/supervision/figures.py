@@ -21,7 +21,8 @@ from ..pools import Pool, shortfall
 from ..receivable import Phase, Receivable
 from ..relations import common_control
 from ..rules.arrears import first_unpaid_day
-from ..state import Namespace, WorkingState
+from ..state import WorkingState
+from ..stored import Namespace
 from ..time_units import DAY_MS
 from .flows import Flow, Flows
 from .positions import Position, Scope, interested, position_of, unconfirmed

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Code
-from ..offers import offer_of
 from ..operations import Operation
 from ..operations.account import ReportIndirectPayment
 from ..operations.assignment import AcceptAssignment, Assign
@@ -22,8 +21,10 @@ from ..operations.future import Crystallise
 from ..operations.pool import DrawPool
 from ..operations.security import Pledge
 from ..receivable import Receivable
+from ..record.offers import offer_of
 from ..rules import RULES
-from ..state import Change, Namespace
+from ..state import Change
+from ..stored import Namespace
 from ..transition import Step
 from .observation import ObservedBlock
 

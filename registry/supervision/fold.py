@@ -18,7 +18,8 @@ from ..member import Member
 from ..operations.governance import Role
 from ..pools import Pool, shortfall
 from ..receivable import Receivable
-from ..state import Namespace, StateReader, WorkingState, decode_value, state_key
+from ..state import StateReader, WorkingState
+from ..stored import Namespace, decode_value, state_key
 from .alert_memory import MemoryIndex
 from .alert_watch import AlertWatch, alert_on, short_pool
 from .alerts import DEFAULT_SETTINGS, Alert, AlertKind, AlertSettings

@@ -16,7 +16,8 @@ from ..errors import Code
 from ..operations import Operation
 from ..receipt import Receipt, Result
 from ..receivable import Receivable
-from ..state import Change, Namespace
+from ..state import Change
+from ..stored import Namespace
 from ..time_units import DAY_MS
 from ..transition import Step
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from ..attestations import is_voided
 from ..errors import Reference
 from ..identifiers import show_id
 from ..policy import OverdueBucket, overdue_bucket
 from ..receivable import CLOSED, Receivable
+from ..record.attestations import is_voided
 from ..rules.arrears import first_unpaid_day
 from ..time_units import DAY_MS
 from .alerts import AlertKind, AlertSettings

@@ -23,7 +23,8 @@ from registry.codec import unpack
 from registry.merkle.log import inclusion_proof
 from registry.merkle.map import InclusionProof, encode_absence, encode_inclusion, prove
 from registry.receivable import REFERENCE
-from registry.state import MemoryState, Namespace, private_digest, split_stored, state_key
+from registry.state import MemoryState
+from registry.stored import Namespace, private_digest, split_stored, state_key
 from tests.client.audit.chain_builder import BuiltBlock
 
 A = TypeVar("A")

@@ -32,7 +32,8 @@ from registry.fingerprints import FingerprintKind
 from registry.genesis import encode_genesis, parse_genesis
 from registry.identifiers import MemberId
 from registry.nodes import encode_voters, voters
-from registry.state import SINGLETON, MemoryState, Namespace, WorkingState
+from registry.state import MemoryState, WorkingState
+from registry.stored import SINGLETON, Namespace
 from registry.transition import genesis_state, genesis_tip
 from tests.client.answers_of import (
     looked_up,

@@ -163,25 +163,25 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(folder: Path) -> N
 
 def test_members_enrolled_later_are_found_again(folder: Path) -> None:
     directory = read_directory(folder)
-    files = MemberFiles("buyer-1", LEI, ("debtor",), (folder.resolve() / "members" / "buyer-1-key-1.pem",))
-    assert directory.with_members({"buyer-1": files}).member("buyer-1") == files
+    files = MemberFiles("debtor-1", LEI, ("debtor",), (folder.resolve() / "members" / "debtor-1-key-1.pem",))
+    assert directory.with_members({"debtor-1": files}).member("debtor-1") == files
     assert read_directory(folder).member(LEI) == files
     elsewhere = MemberFiles(
-        "buyer-4", parse_member_id("lei:00000000000000000098"), (), (Path("/keys/b.pem"),)
+        "debtor-4", parse_member_id("lei:00000000000000000098"), (), (Path("/keys/b.pem"),)
     )
-    read_directory(folder).with_members({"buyer-4": elsewhere})
-    assert read_directory(folder).member("buyer-4").keys == elsewhere.keys
-    away = MemberFiles("buyer-2", parse_member_id("lei:549300E9PC51EN656011"), ("debtor",), ())
-    read_directory(folder).with_members({"buyer-2": away})
+    read_directory(folder).with_members({"debtor-4": elsewhere})
+    assert read_directory(folder).member("debtor-4").keys == elsewhere.keys
+    away = MemberFiles("debtor-2", parse_member_id("lei:549300E9PC51EN656011"), ("debtor",), ())
+    read_directory(folder).with_members({"debtor-2": away})
     again = read_directory(folder)
-    assert {"buyer-1", "buyer-2"} < set(again.members)
+    assert {"debtor-1", "debtor-2"} < set(again.members)
     with pytest.raises(DirectoryError, match="sign on its own machine"):
-        again.wallet("buyer-2", bytes(32), again.fingerprint_key())
+        again.wallet("debtor-2", bytes(32), again.fingerprint_key())
 
 
 def test_a_key_is_on_disk_before_its_member_is_enrolled_and_is_taken_up_again(folder: Path) -> None:
     directory = read_directory(folder)
-    new = NewMember("buyer-3", LEI, (Role.DEBTOR,))
+    new = NewMember("debtor-3", LEI, (Role.DEBTOR,))
     first = prepare_enrolment(directory, new, bytes(32), directory.fingerprint_key())
     again = prepare_enrolment(directory, new, bytes(32), directory.fingerprint_key())
     assert first.operation == again.operation

@@ -90,7 +90,7 @@ def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with Network(make_network(folder, plan, datetime.datetime.now(datetime.UTC))) as network:
         network.start_all()
         network.wait_healthy()
-        arguments = ("enrol", "buyer-1", "--member-id", BUYER, "--role", "debtor", "--network", str(folder))
+        arguments = ("enrol", "debtor-1", "--member-id", BUYER, "--role", "debtor", "--network", str(folder))
         assert run(arguments) == 0
         yield folder
 
@@ -119,9 +119,9 @@ def code_of(said: Said) -> str:
 def test_the_association_governs(shell: Shell, tmp_path: Path) -> None:
     """A member's roles, keys and group, and the policy: each from the command line to a proven receipt."""
     done = (
-        ("change-member", "buyer-1", "--role", "debtor", "--role", "insurer", "--with-consent"),
-        ("relationship", "buyer-1", "DE:HRB12345", "--as", "buyer-1", "--since", "2026-01-01"),
-        ("relationship", "buyer-1", "DE:HRB12345", "--since", "2026-01-01", "--false"),
+        ("change-member", "debtor-1", "--role", "debtor", "--role", "insurer", "--with-consent"),
+        ("relationship", "debtor-1", "DE:HRB12345", "--as", "debtor-1", "--since", "2026-01-01"),
+        ("relationship", "debtor-1", "DE:HRB12345", "--since", "2026-01-01", "--false"),
         (
             "risk-assets",
             "--as",
@@ -133,13 +133,13 @@ def test_the_association_governs(shell: Shell, tmp_path: Path) -> None:
             "--as-of",
             "2026-01-01",
         ),
-        ("rotate-key", "buyer-1", str(tmp_path / "next.pem"), "--height", "100000"),
-        ("revoke-key", "buyer-1", str(tmp_path / "next.pem")),
+        ("rotate-key", "debtor-1", str(tmp_path / "next.pem"), "--height", "100000"),
+        ("revoke-key", "debtor-1", str(tmp_path / "next.pem")),
         ("schedule-upgrade", "--height", "100000", "--rules-version", "2"),
     )
     assert [code_of(shell.on("govern", *arguments)) for arguments in done] == ["OK"] * len(done)
-    assert code_of(shell.on("govern", "change-member", "buyer-1", "--yearly-numbers")) == "OK"
-    shown = shell.on("govern", "member", "buyer-1").document
+    assert code_of(shell.on("govern", "change-member", "debtor-1", "--yearly-numbers")) == "OK"
+    shown = shell.on("govern", "member", "debtor-1").document
     assert (shown["roles"], shown["numbering"], shown["status"]) == (
         ["debtor", "insurer"],
         "yearly",
@@ -149,7 +149,7 @@ def test_the_association_governs(shell: Shell, tmp_path: Path) -> None:
     for option, listed in (("--whitelisted", True), ("--no-whitelisted", False)):
         assert code_of(shell.on("govern", "change-member", "factor-1", option)) == "OK"
         assert shell.on("govern", "member", "factor-1").document["whitelisted"] is listed
-    assert shell("govern", "member", "buyer-1", "--network", str(shell.folder)).code == 0
+    assert shell("govern", "member", "debtor-1", "--network", str(shell.folder)).code == 0
     assert shell.on("govern", "member", demonstration_lei("nobody")).code == 2
     policy = tmp_path / "policy.json"
     genesis = json.loads((shell.folder / "genesis.json").read_text())
@@ -184,7 +184,7 @@ def test_an_assignment_in_two_steps_and_the_notice_of_it(shell: Shell) -> None:
     assert shell.on("withdraw-offer", receivable, "--as", "exporter-1", "--offer", second).code == 0
     assert shell.on("accept", receivable, "--as", "factor-1").code == 0
     assert shell.on("notify", receivable, "--as", "factor-1").code == 0
-    assert shell.on("acknowledge", receivable, "--as", "buyer-1", "--holder", "factor-1").code == 0
+    assert shell.on("acknowledge", receivable, "--as", "debtor-1", "--holder", "factor-1").code == 0
     early = shell.on("reassign", receivable, "--as", "factor-1", "--to", "exporter-1", "--amount", "600")
     assert (early.code, code_of(early)) == (1, "NOT_DUE")
     record = shell.on("receivable", receivable, "--as", "factor-1").document
@@ -203,7 +203,7 @@ def test_a_blanket_from_the_command_line(shell: Shell) -> None:
 
 def test_a_receivable_from_its_invoice_to_its_settlement(shell: Shell) -> None:
     receivable = shell.registered("A-1", "1200.00")
-    confirmed = shell.on("confirm", receivable, "--as", "buyer-1", "--amount", "1200", "--waive", "quality")
+    confirmed = shell.on("confirm", receivable, "--as", "debtor-1", "--amount", "1200", "--waive", "quality")
     assert (confirmed.code, confirmed.document["outcome"], confirmed.document["proof"]) == (
         0,
         "applied",
@@ -278,7 +278,7 @@ def test_the_same_invoice_written_otherwise_is_refused_and_says_what_it_collides
     refused = again.document["operations"][0]
     assert (refused["code"], refused["collided_with"]["subject"]) == ("DUPLICATE_RECEIVABLE", receivable)
     told = shell(
-        "register", "--as", "exporter-1", "--debtor", "buyer-1", "--invoice", "DUP-7", "--amount", "1", "--currency",
+        "register", "--as", "exporter-1", "--debtor", "debtor-1", "--invoice", "DUP-7", "--amount", "1", "--currency",
         "USD", "--issued", TODAY.isoformat(), "--due", DUE, "--network", str(shell.folder),
     )  # fmt: skip
     assert told.code == 1
@@ -288,7 +288,7 @@ def test_the_same_invoice_written_otherwise_is_refused_and_says_what_it_collides
 
 def test_status_by_what_is_printed_on_the_invoice_and_of_one_that_is_not_registered(shell: Shell) -> None:
     receivable = shell.registered("S-1")
-    by_invoice = ("--exporter", "exporter-1", "--debtor", "buyer-1", "--invoice")
+    by_invoice = ("--exporter", "exporter-1", "--debtor", "debtor-1", "--invoice")
     assert shell.on("status", *by_invoice, "s 001").document["receivable_id"] == receivable
     unknown = shell.on("status", *by_invoice, "S-2")
     assert unknown.document["status"] == ["unknown"]
@@ -325,7 +325,7 @@ def test_a_document_and_a_fiscal_number_name_a_receivable_too(shell: Shell, tmp_
 
 def test_a_dispute_is_raised_and_resolved_and_part_of_it_is_diluted(shell: Shell) -> None:
     receivable = shell.registered("D-1", "1210.00")
-    raised = ("dispute", receivable, "--as", "buyer-1", "--amount", "200.00", "--reason", "quality")
+    raised = ("dispute", receivable, "--as", "debtor-1", "--amount", "200.00", "--reason", "quality")
     assert shell.on(*raised).code == 0
     assert shell.on("status", receivable).document["free_with_all_holders_minor_units"] == 101_000
     empty = shell.on(
@@ -333,7 +333,7 @@ def test_a_dispute_is_raised_and_resolved_and_part_of_it_is_diluted(shell: Shell
     )
     assert (empty.code, code_of(empty)) == (1, "EMPTY_PLEDGE")
     resolved = shell.on(
-        "resolve", receivable, "--as", "buyer-1", "--freed", "150", "--dilute", "exporter-1=50"
+        "resolve", receivable, "--as", "debtor-1", "--freed", "150", "--dilute", "exporter-1=50"
     )
     assert resolved.code == 0, resolved
     status = shell.on("status", receivable).document
@@ -346,10 +346,10 @@ def test_a_dispute_is_raised_and_resolved_and_part_of_it_is_diluted(shell: Shell
 
 def test_a_confirmed_receivable_is_cancelled_by_exporter_and_debtor_together(shell: Shell) -> None:
     receivable = shell.registered("C-1")
-    assert shell.on("confirm", receivable, "--as", "buyer-1", "--amount", "1").code == 0
+    assert shell.on("confirm", receivable, "--as", "debtor-1", "--amount", "1").code == 0
     alone = shell.on("cancel", receivable, "--as", "exporter-1")
     assert (alone.code, "--debtor" in alone.document["error"]["message"]) == (2, True)
-    assert shell.on("cancel", receivable, "--as", "exporter-1", "--debtor", "buyer-1").code == 0
+    assert shell.on("cancel", receivable, "--as", "exporter-1", "--debtor", "debtor-1").code == 0
     assert shell.on("status", receivable).document["phase"] == "cancelled"
 
 
@@ -598,7 +598,7 @@ def test_a_folder_that_is_no_network_says_how_to_make_one(offline: Shell, tmp_pa
 
 
 def test_what_is_not_registered_is_told_with_its_proof(shell: Shell) -> None:
-    said = shell.on("confirm", A_RECEIVABLE, "--as", "buyer-1", "--amount", "1")
+    said = shell.on("confirm", A_RECEIVABLE, "--as", "debtor-1", "--amount", "1")
     assert said.code == 2
     assert "proven at height" in said.document["error"]["message"]
 
@@ -619,7 +619,7 @@ def test_parties_are_told_who_asked_about_their_receivable_and_others_are_not(sh
     assert {("status", "factor-1"), ("record", "association")} <= asked
     assert {each["purpose"] for each in said.document["queries"]} <= {"status", "receivable", "preflight"}
     assert said.document["did_not_tell"] == {}
-    shown = shell("queries", receivable, "--as", "buyer-1", "--network", str(shell.folder))
+    shown = shell("queries", receivable, "--as", "debtor-1", "--network", str(shell.folder))
     assert "factor-2" in shown.out
     assert "Not proven" in shown.out
     refused = shell.on("queries", receivable, "--as", "factor-2")

@@ -28,7 +28,7 @@ def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         network.start_all()
         network.wait_healthy()
         on = ("--network", str(folder))
-        assert run(("enrol", "buyer-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
+        assert run(("enrol", "debtor-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
         for number, identifier in enumerate(INSURERS, 1):
             enrol = ("enrol", f"insurer-{number}", "--member-id", identifier, "--role", "insurer")
             assert run((*enrol, *on)) == 0
@@ -42,7 +42,7 @@ def shell(capsys: pytest.CaptureFixture[str], network_folder: Path) -> Shell:
 
 def registered(shell: Shell, invoice: str, amount: str) -> str:
     said = shell.on(
-        "register", "--as", "exporter-1", "--debtor", "buyer-1", "--invoice", invoice, "--amount", amount,
+        "register", "--as", "exporter-1", "--debtor", "debtor-1", "--invoice", invoice, "--amount", amount,
         "--currency", "USD", "--issued", TODAY.isoformat(), "--due", DUE,
     )  # fmt: skip
     assert said.code == 0, said

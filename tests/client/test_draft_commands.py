@@ -34,7 +34,7 @@ def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         network.start_all()
         network.wait_healthy()
         on = ("--network", str(folder))
-        assert run(("enrol", "buyer-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
+        assert run(("enrol", "debtor-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
         yield folder
 
 

@@ -28,7 +28,7 @@ def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         network.start_all()
         network.wait_healthy()
         on = ("--network", str(folder))
-        assert run(("enrol", "buyer-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
+        assert run(("enrol", "debtor-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
         kinds = ("--accredit", "delivery", "--accredit", "invoice")
         assert run(("enrol", "carrier", "--member-id", CARRIER, "--role", "attester", *kinds, *on)) == 0
         assert run(("enrol", "court-1", "--member-id", COURT, "--role", "court", *on)) == 0
@@ -42,7 +42,7 @@ def shell(capsys: pytest.CaptureFixture[str], network_folder: Path) -> Shell:
 
 def arisen(shell: Shell, future: str, invoice: str, amount: str) -> Said:
     return shell.on(
-        "crystallise", future, "--as", "exporter-1", "--debtor", "buyer-1", "--witness", "buyer-1",
+        "crystallise", future, "--as", "exporter-1", "--debtor", "debtor-1", "--witness", "debtor-1",
         "--invoice", invoice, "--amount", amount, "--issued", TODAY.isoformat(), "--due", DUE,
         "--delivery", f"BL {invoice}/1/90/90",
     )  # fmt: skip
@@ -50,7 +50,7 @@ def arisen(shell: Shell, future: str, invoice: str, amount: str) -> Said:
 
 def test_a_contract_and_the_invoice_that_arises_from_it(shell: Shell) -> None:
     said = shell.on(
-        "register-future", "--as", "exporter-1", "--debtor", "buyer-1", "--contract", "C-9", "--cap", "1000",
+        "register-future", "--as", "exporter-1", "--debtor", "debtor-1", "--contract", "C-9", "--cap", "1000",
         "--currency", "USD", "--signed", TODAY.isoformat(), "--ends", ENDS,
     )  # fmt: skip
     assert said.code == 0, said
@@ -110,7 +110,7 @@ def test_a_credit_note_takes_value_away_once(shell: Shell) -> None:
 def test_silence_needs_consent_and_time(shell: Shell, tmp_path: Path) -> None:
     receivable = shell.registered("T-1", "400.00")
     file = tmp_path / "consent.json"
-    given = shell.on("consent", str(file), "--as", "buyer-1", "--exporter", "exporter-1", "--until", ENDS)
+    given = shell.on("consent", str(file), "--as", "debtor-1", "--exporter", "exporter-1", "--until", ENDS)
     assert given.code == 0, given
     silent = ("confirm-tacitly", receivable, "--as", "exporter-1", "--consent")
     assert code_of(shell.on(*silent, str(file))) == "TOO_EARLY"
@@ -121,7 +121,7 @@ def test_silence_needs_consent_and_time(shell: Shell, tmp_path: Path) -> None:
 
 def test_a_court_ends_a_dispute_with_the_association(shell: Shell) -> None:
     receivable = shell.registered("D-1", "600.00")
-    assert shell.on("dispute", receivable, "--as", "buyer-1", "--amount", "500").code == 0
+    assert shell.on("dispute", receivable, "--as", "debtor-1", "--amount", "500").code == 0
     decided = ("resolve", receivable, "--as", "court-1", "--court", "--freed", "300")
     said = shell.on(*decided, "--dilute", "exporter-1=200")
     assert said.code == 0, said
@@ -131,7 +131,7 @@ def test_a_court_ends_a_dispute_with_the_association(shell: Shell) -> None:
 
 def test_a_rejected_receivable_is_cancelled(shell: Shell) -> None:
     receivable = shell.registered("R-1", "500.00")
-    assert shell.on("reject", receivable, "--as", "buyer-1", "--reason", "not_delivered").code == 0
-    refused = shell.on("confirm", receivable, "--as", "buyer-1", "--amount", "1")
+    assert shell.on("reject", receivable, "--as", "debtor-1", "--reason", "not_delivered").code == 0
+    refused = shell.on("confirm", receivable, "--as", "debtor-1", "--amount", "1")
     assert code_of(refused) == "ALREADY_REJECTED"
     assert shell.on("cancel", receivable, "--as", "exporter-1").code == 0

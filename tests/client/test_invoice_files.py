@@ -244,8 +244,8 @@ def test_customers_names_do_as_file_names() -> None:
 def test_a_customer_directory_gives_real_identifiers(tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     own = parse_member_id("lei:529900T8BM49AURSDO55")
-    path.write_text("customer,debtor\nA-1,lei:549300E9PC51EN656011\nB-2,buyer-1\n")
-    assert read_customer_directory(path, {"buyer-1": own}) == {
+    path.write_text("customer,debtor\nA-1,lei:549300E9PC51EN656011\nB-2,debtor-1\n")
+    assert read_customer_directory(path, {"debtor-1": own}) == {
         "A-1": "lei:549300E9PC51EN656011",
         "B-2": own,
     }
@@ -258,7 +258,7 @@ def test_a_customer_directory_gives_real_identifiers(tmp_path: Path) -> None:
         ("", "first line must be"),
         ("customer,debtor\nA-1\n", "line 2: expected two"),
         ("customer,debtor\nA-1,lei:1\n", "line 2: .* LEI"),
-        ("customer,debtor\nA-1,buyer-9\n", "line 2: .* must begin with"),
+        ("customer,debtor\nA-1,debtor-9\n", "line 2: .* must begin with"),
         (
             "customer,debtor\nA,lei:549300E9PC51EN656011\nA,lei:529900T8BM49AURSDO55\n",
             "line 3: customer 'A' has two",

@@ -26,8 +26,8 @@ def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         network.start_all()
         network.wait_healthy()
         on = ("--network", str(folder))
-        assert run(("enrol", "buyer-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
-        assert run(("enrol", "buyer-2", "--member-id", OTHER_BUYER, "--role", "debtor", *on)) == 0
+        assert run(("enrol", "debtor-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
+        assert run(("enrol", "debtor-2", "--member-id", OTHER_BUYER, "--role", "debtor", *on)) == 0
         yield folder
 
 
@@ -36,7 +36,7 @@ def shell(capsys: pytest.CaptureFixture[str], network_folder: Path) -> Shell:
     return Shell(capsys, network_folder)
 
 
-def registered(shell: Shell, invoice: str, amount: str, debtor: str = "buyer-1") -> str:
+def registered(shell: Shell, invoice: str, amount: str, debtor: str = "debtor-1") -> str:
     said = shell.on(
         "register", "--as", "exporter-1", "--debtor", debtor, "--invoice", invoice, "--amount", amount,
         "--currency", "USD", "--issued", TODAY.isoformat(), "--due", DUE,
@@ -48,7 +48,7 @@ def registered(shell: Shell, invoice: str, amount: str, debtor: str = "buyer-1")
 
 
 def test_a_pool_from_the_command_line(shell: Shell) -> None:
-    first, second = registered(shell, "P-A", "4000"), registered(shell, "P-B", "6000", "buyer-2")
+    first, second = registered(shell, "P-A", "4000"), registered(shell, "P-B", "6000", "debtor-2")
     third = registered(shell, "P-C", "2000")
     own = ("--as", "exporter-1")
     made = shell.on(

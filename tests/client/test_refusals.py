@@ -10,7 +10,8 @@ from client.commands.queries import free_shares
 from client.refusals import ADVICE_BY_CODE
 from node.status import CallCode
 from registry.errors import Code
-from registry.receivable import Phase, StatusSummary
+from registry.receivable import Phase
+from registry.status import StatusSummary
 
 SUMMARY = StatusSummary(
     receivable_id=bytes(32), phase=Phase.LIVE, currency="USD", outstanding=1_000, free=1_000, assigned=600, reserved=0,

@@ -28,7 +28,7 @@ def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         network.start_all()
         network.wait_healthy()
         on = ("--network", str(folder))
-        assert run(("enrol", "buyer-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
+        assert run(("enrol", "debtor-1", "--member-id", BUYER, "--role", "debtor", *on)) == 0
         assert run(("enrol", "court-1", "--member-id", COURT, "--role", "court", *on)) == 0
         yield folder
 
@@ -40,7 +40,7 @@ def shell(capsys: pytest.CaptureFixture[str], network_folder: Path) -> Shell:
 
 def registered(shell: Shell, invoice: str, amount: str) -> str:
     said = shell.on(
-        "register", "--as", "exporter-1", "--debtor", "buyer-1", "--invoice", invoice, "--amount", amount,
+        "register", "--as", "exporter-1", "--debtor", "debtor-1", "--invoice", invoice, "--amount", amount,
         "--currency", "USD", "--issued", TODAY.isoformat(), "--due", DUE,
     )  # fmt: skip
     assert said.code == 0, said
@@ -50,9 +50,9 @@ def registered(shell: Shell, invoice: str, amount: str) -> str:
 def test_a_restraint_from_the_command_line(shell: Shell) -> None:
     receivable = registered(shell, "R-1", "1000")
     assign = ("assign", receivable, "--as", "exporter-1", "--to", "factor-1", "--amount", "100")
-    assert shell.on("object", receivable, "--as", "buyer-1", "--statement", HEX).code == 0
+    assert shell.on("object", receivable, "--as", "debtor-1", "--statement", HEX).code == 0
     assert code_of(shell.on(*assign)) == "OBJECTED"
-    assert shell.on("withdraw-objection", receivable, "--as", "buyer-1").code == 0
+    assert shell.on("withdraw-objection", receivable, "--as", "debtor-1").code == 0
     assert shell.on("freeze", receivable, "--as", "court-1", "--case", "2027-74-1").code == 0
     assert code_of(shell.on(*assign)) == "FROZEN"
     assert shell.on("status", receivable).document["status"] == ["frozen"]
@@ -62,8 +62,8 @@ def test_a_restraint_from_the_command_line(shell: Shell) -> None:
     assert [order["case_number"] for order in record["freezes"]] == ["2027-74-1"]
     assert [each["ended"] for each in record["objections"]] == [True]
     assert shell.on("unfreeze", receivable, "--as", "court-1", "--case", "2027-74-1").code == 0
-    assert shell.on("object", receivable, "--as", "buyer-1", "--statement", HEX, "--case", "1").code == 0
-    ended = shell.on("withdraw-objection", receivable, "--as", "court-1", "--objector", "buyer-1")
+    assert shell.on("object", receivable, "--as", "debtor-1", "--statement", HEX, "--case", "1").code == 0
+    ended = shell.on("withdraw-objection", receivable, "--as", "court-1", "--objector", "debtor-1")
     assert ended.code == 0, ended
     assert shell.on(*assign).code == 0
     link = ("--as", "factor-1", "--number", HEX, "--registrant", HEX, "--on", TODAY.isoformat())

@@ -16,7 +16,7 @@ from client.verify import TrustedChain
 from registry.block import make_block
 from registry.errors import ProofInvalid
 from registry.nodes import Voter, decode_voters, encode_voters, voters
-from registry.state import SINGLETON, Namespace
+from registry.stored import SINGLETON, Namespace
 from tests.client.answers_of import falsified, present
 from tests.client.audit.chain_builder import BuiltBlock, ChainBuilder
 

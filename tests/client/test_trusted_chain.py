@@ -31,10 +31,11 @@ from registry.identifiers import EntryId
 from registry.merkle.map import apply_updates, encode_inclusion, prove
 from registry.merkle.map_proof import InclusionProof
 from registry.receipt import Outcome
-from registry.receivable import RECEIVABLE, STATUS_SUMMARY, Receivable, summarise
-from registry.state import (
+from registry.receivable import RECEIVABLE, Receivable
+from registry.state import MemoryState
+from registry.status import STATUS_SUMMARY, summarise
+from registry.stored import (
     EMPTY_PRIVATE_DIGEST,
-    MemoryState,
     Namespace,
     committed_hash,
     private_digest,

@@ -215,8 +215,8 @@ def test_the_first_steps_of_the_readme_come_out_as_it_says(tmp_path: Path) -> No
 
 
 def test_a_record_names_the_debtor_whose_reference_it_has(shell: Shell) -> None:
-    shell.type("R=$(registered N-1 2600 buyer-2); S=$(registered N-2 2700 DE:HRB777)")
+    shell.type("R=$(registered N-1 2600 debtor-2); S=$(registered N-2 2700 DE:HRB777)")
     code, said = shell.type("pledgebook receivable $R --as exporter-1")
-    assert (code, "buyer-2 (lei:PLDGBUYER00000000273)" in said) == (0, True), said
+    assert (code, "debtor-2 (lei:PLDGBUYER00000000273)" in said) == (0, True), said
     code, said = shell.type("pledgebook receivable $S --as exporter-1")
     assert (code, "no member of this folder" in said) == (0, True), said

@@ -25,7 +25,7 @@ from registry.identifiers import BadIdentifier, parse_member_id, read_id, show_i
 from registry.limits import NESTING_DEPTH_MAX
 from registry.money import BadAmount, parse_amount
 from registry.receipt import decode_receipt, encode_receipt
-from registry.state import Namespace, decode_value
+from registry.stored import Namespace, decode_value
 from tests.registry.consortium import Consortium, confirmation, dispute, found, genesis_document
 
 BYTES_MAX = 1 << 20

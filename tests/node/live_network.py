@@ -37,7 +37,7 @@ from registry.merkle.map import decode_absence, decode_inclusion, verify_absence
 from registry.operations.existence import Evidence, EvidenceKind, RegisterReceivable
 from registry.receipt import Receipt, decode_receipt
 from registry.signing import SigningKey, verify
-from registry.state import Namespace, committed_hash, state_key
+from registry.stored import Namespace, committed_hash, state_key
 
 CALL_TIMEOUT_S = 20.0
 DAY_MS = 86_400_000

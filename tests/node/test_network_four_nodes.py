@@ -16,7 +16,7 @@ from pledgebook.v1 import ledger_pb2, registry_pb2
 from registry.entry import assemble, decode_entry
 from registry.fingerprints import FingerprintKind
 from registry.receipt import Outcome
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.node.live_network import (
     Author,
     by_fingerprint,

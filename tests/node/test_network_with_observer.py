@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.node.live_network import Author, by_id, check_present, connect, make_test_network
 
 pytestmark = pytest.mark.integration

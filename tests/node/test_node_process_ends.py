@@ -24,7 +24,7 @@ from pledgebook.v1 import registry_pb2
 from registry.block import RULES_VERSION
 from registry.entry import ENTRY_VERSION, EntryBody, Mode, assemble, encode_body, sign_body
 from registry.operations.decisions import ScheduleUpgrade
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.node.live_network import (
     Author,
     NodeClient,

@@ -236,7 +236,7 @@ def test_who_becomes_a_party_is_told_what_was_raised_before(
 ) -> None:
     folder = ("--network", str(directory.folder), "--json")
     buyer = "lei:529900T8BM49AURSDO55"
-    assert run(("enrol", "buyer-1", "--member-id", buyer, "--role", "debtor", *folder)) == 0
+    assert run(("enrol", "debtor-1", "--member-id", buyer, "--role", "debtor", *folder)) == 0
     today = datetime.datetime.now(datetime.UTC).date()
     due = today + datetime.timedelta(days=3)
     dates = ("--issued", today.isoformat(), "--due", due.isoformat())

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from registry.errors import Code
-from registry.offers import Reservation
 from registry.operations import (
     AcceptAssignment,
     AcknowledgeNotice,
@@ -17,6 +16,7 @@ from registry.operations import (
     WithdrawOffer,
 )
 from registry.receivable import Receivable
+from registry.record.offers import Reservation
 from tests.registry.consortium import (
     DAY_MS,
     DEBTOR,

@@ -15,7 +15,6 @@ from typing import Any
 from stdnum.cn import uscc
 
 from registry.block import Block, decode_block, encode_block, make_block
-from registry.covers import policy_use_id
 from registry.entry import (
     Entry,
     EntryBody,
@@ -95,8 +94,10 @@ from registry.operations.security import Junior
 from registry.policy import ConfirmationPolicy, Policy
 from registry.receipt import Receipt, Result, decode_receipt
 from registry.receivable import Receivable, check_invariants
+from registry.record.covers import policy_use_id
 from registry.signing import SigningKey
-from registry.state import MemoryState, Namespace, WorkingState, decode_value, state_key
+from registry.state import MemoryState, WorkingState
+from registry.stored import Namespace, decode_value, state_key
 from registry.transition import (
     BlockExecution,
     BlockResult,

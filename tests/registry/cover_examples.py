@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from registry.covers import Cover, PolicyUse, policy_use_id
 from registry.errors import Code
 from registry.operations import AlterCover, BindCover, ClaimCover, EndCover
 from registry.operations.relationships import DeclareRelationship
-from registry.state import Namespace
+from registry.record.covers import Cover, PolicyUse, policy_use_id
+from registry.stored import Namespace
 from tests.registry.collection_examples import overdue
 from tests.registry.consortium import (
     AFFILIATE,

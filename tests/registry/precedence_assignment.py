@@ -9,15 +9,15 @@ from typing import Any, Final
 from registry import limits
 from registry.blankets import Blanket
 from registry.errors import Code
-from registry.notices import Notice
-from registry.offers import Reservation
 from registry.operations import AcceptAssignment, WithdrawOffer
 from registry.receivable import (
     UNCONFIRMED,
     Part,
 )
-from registry.state import Namespace
-from registry.terms import Terms
+from registry.record.notices import Notice
+from registry.record.offers import Reservation
+from registry.record.terms import Terms
+from registry.stored import Namespace
 from tests.registry.assignment_examples import acknowledgement, blanket, giving_back, notice, offer
 from tests.registry.consortium import (
     DEBTOR,

@@ -6,16 +6,16 @@ from typing import Any, Final
 
 from registry import limits
 from registry.errors import Code
-from registry.judgments import Judgment
-from registry.links import Link
 from registry.operations import Freeze, ReverseByJudgment, Unfreeze
 from registry.operations.reversal import AssignmentUndone, Step, StepUndone
 from registry.receivable import (
     UNCONFIRMED,
     Part,
 )
-from registry.restraints import UNRESTRAINED, Objection, Restraints
-from registry.restraints import Freeze as CourtOrder
+from registry.record.judgments import Judgment
+from registry.record.links import Link
+from registry.record.restraints import UNRESTRAINED, Objection, Restraints
+from registry.record.restraints import Freeze as CourtOrder
 from tests.registry.collection_examples import CASE, DECISION, linked, objection, searched, withdrawal_of
 from tests.registry.consortium import (
     COURT,

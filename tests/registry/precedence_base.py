@@ -10,17 +10,17 @@ from typing import Any, Final
 from registry.blankets import Blanket
 from registry.errors import Code
 from registry.exposure import RiskAssets, risk_assets_id
-from registry.future import FutureTerms
 from registry.policy import ConfirmationPolicy, Policy
 from registry.receivable import (
     Confirmation,
     ConfirmationKind,
     Phase,
 )
+from registry.record.future import FutureTerms
+from registry.record.terms import Terms
 from registry.relations import Control
 from registry.rules.judgement import similar_key
-from registry.state import Namespace
-from registry.terms import Terms
+from registry.stored import Namespace
 from tests.registry.consortium import (
     AFFILIATE,
     DEBTOR_REFERENCE,

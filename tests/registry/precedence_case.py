@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from registry.errors import Code, Reference
-from registry.offers import Reservation
 from registry.policy import Policy
 from registry.receivable import Lien, Part, Phase, Receivable
-from registry.restraints import Freeze, Objection, with_freeze, with_objection
+from registry.record.offers import Reservation
+from registry.record.restraints import Freeze, Objection, with_freeze, with_objection
 from registry.rules import Judgement
-from registry.state import Namespace, WorkingState
+from registry.state import WorkingState
+from registry.stored import Namespace
 from registry.transition import judge_operation
 from tests.registry.consortium import COURT, DAY_MS, DEBTOR, FACTOR_2, FACTOR_3, Consortium, parties_of
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from registry import limits
 from registry.errors import Code
-from registry.notices import Acknowledgement, Notice
 from registry.receivable import Part, Phase
+from registry.record.notices import Acknowledgement, Notice
 from tests.registry.collection_examples import account, default, indirect, reversal
 from tests.registry.consortium import (
     BANK,

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from registry import limits
-from registry.covers import Cover, PolicyUse, policy_use_id
 from registry.errors import Code
-from registry.pooled import Pooled
 from registry.receivable import Confirmation, ConfirmationKind, Phase
-from registry.state import Namespace
+from registry.record.covers import Cover, PolicyUse, policy_use_id
+from registry.record.pooled import Pooled
+from registry.stored import Namespace
 from tests.registry.consortium import EXPORTER, FACTOR_1, FACTOR_2, FACTOR_3, INSURER, INSURER_2
 from tests.registry.cover_examples import (
     OTHER_POLICY,

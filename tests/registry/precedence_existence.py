@@ -6,10 +6,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from registry import limits
-from registry.attestations import Attestation
 from registry.errors import Code
 from registry.fingerprints import Delivery, FingerprintKind
-from registry.notices import Acknowledgement, Notice
 from registry.operations.existence import Evidence, EvidenceKind, HolderShare, Instalment
 from registry.receivable import (
     UNCONFIRMED,
@@ -18,8 +16,10 @@ from registry.receivable import (
     Part,
     Phase,
 )
+from registry.record.attestations import Attestation
+from registry.record.notices import Acknowledgement, Notice
 from registry.rules.judgement import similar_key
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.registry.consortium import (
     AFFILIATE,
     BANK,

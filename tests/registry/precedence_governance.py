@@ -19,7 +19,7 @@ from registry.operations.relationships import DeclareRelationship, DeclareRiskAs
 from registry.operations.validators import ChangeValidators, NodeAdmission
 from registry.receivable import Phase
 from registry.relations import Control
-from registry.state import SINGLETON, Namespace
+from registry.stored import SINGLETON, Namespace
 from tests.registry.consortium import (
     ASSOCIATION,
     ASSOCIATION_KEYS,

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from registry.codec import Optional_
 from registry.errors import Code
-from registry.future import FutureTerms
 from registry.operations import OPERATION_TYPES, OperationType
 from registry.operations.governance import Role
 from registry.receivable import Phase
+from registry.record.future import FutureTerms
 from registry.rules import RULES, Party
 from tests.registry.consortium import EXPORTER, FACTOR_1
 from tests.registry.field_faults import filled

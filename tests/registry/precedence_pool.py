@@ -11,10 +11,10 @@ from registry import limits
 from registry.errors import Code
 from registry.exposure import RiskAssets, risk_assets_id
 from registry.operations.pool import Addition
-from registry.pooled import Pooled
 from registry.pools import DebtorShare
 from registry.receivable import UNCONFIRMED
-from registry.state import Namespace
+from registry.record.pooled import Pooled
+from registry.stored import Namespace
 from tests.registry.consortium import (
     AFFILIATE,
     EXPORTER,

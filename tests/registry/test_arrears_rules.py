@@ -11,7 +11,7 @@ from registry.operations.existence import EvidenceKind, Instalment
 from registry.operations.governance import Role
 from registry.operations.security import Junior
 from registry.receivable import Phase
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.registry.collection_examples import AFTER_DUE_MS, at, default, overdue, pledged, renewal, reversal
 from tests.registry.consortium import (
     BANK,

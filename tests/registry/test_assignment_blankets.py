@@ -16,7 +16,7 @@ from registry.operations.existence import RegisterReceivable
 from registry.operations.relationships import DeclareRelationship, DeclareRiskAssets
 from registry.policy import ConfirmationPolicy, RelatedPartyPolicy
 from registry.receivable import free_amount
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.registry.assignment_examples import acceptance, blanket, giving_back, offered
 from tests.registry.consortium import (
     AFFILIATE,

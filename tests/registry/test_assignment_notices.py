@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from registry.errors import Code, EntryRefused
-from registry.notices import first_acknowledged, fixed_payees, notice_of
+from registry.record.notices import first_acknowledged, fixed_payees, notice_of
 from tests.registry.assignment_examples import acknowledgement, notice
 from tests.registry.consortium import (
     DEBTOR,

@@ -12,10 +12,11 @@ from registry.entry import Mode
 from registry.errors import Code, EntryRefused, Reason, Reference
 from registry.limits import RESERVATIONS_MAX
 from registry.member import MemberStatus
-from registry.offers import Reservation, fitting_offers
 from registry.operations import Operation
 from registry.policy import ConfirmationPolicy
-from registry.receivable import free_amount, summarise
+from registry.receivable import free_amount
+from registry.record.offers import Reservation, fitting_offers
+from registry.status import summarise
 from tests.registry.assignment_examples import HOUR_MS, acceptance, offer, offered, withdrawal
 from tests.registry.consortium import (
     BANK,

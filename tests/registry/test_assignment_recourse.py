@@ -11,7 +11,7 @@ from registry.errors import Code, EntryRefused, Reason, Reference
 from registry.member import MemberStatus
 from registry.operations import RejectReceivable
 from registry.operations.existence import DisputeReason
-from registry.terms import Terms, with_terms
+from registry.record.terms import Terms, with_terms
 from tests.registry.assignment_examples import giving_back, offered
 from tests.registry.consortium import (
     DAY_MS,

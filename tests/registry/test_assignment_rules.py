@@ -15,7 +15,7 @@ from registry.policy import ConfirmationPolicy
 from registry.receivable import free_amount
 from registry.rules.disposal import free_of
 from registry.rules.judgement import Judgement
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.registry.consortium import (
     DAY_MS,
     DEBTOR_FACTOR,

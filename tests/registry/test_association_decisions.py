@@ -10,7 +10,7 @@ from registry.block import RULES_VERSION
 from registry.errors import BlockInvalid, Code, NotPermitted, UpgradeNeeded
 from registry.operations.decisions import ReleaseFingerprint, ScheduleUpgrade, SetPolicy
 from registry.operations.existence import RegisterReceivable
-from registry.state import Namespace
+from registry.stored import Namespace
 from registry.transition import policy_at
 from tests.registry.consortium import (
     ASSOCIATION,

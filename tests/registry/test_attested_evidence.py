@@ -11,7 +11,7 @@ from registry.errors import Code, NotPermitted, Reason
 from registry.limits import ATTESTATIONS_MAX
 from registry.operations.existence import EvidenceKind
 from registry.receivable import free_amount
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.registry.consortium import BANK, EXPORTER, FACTOR_1, Consortium, cancellation, stored
 from tests.registry.existence_examples import accredit, attestation, red_letter
 

@@ -10,7 +10,7 @@ from registry.errors import Code, Reason, Reference
 from registry.member import MemberStatus
 from registry.operations.existence import EvidenceKind
 from registry.receivable import Phase
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.registry.consortium import (
     BANK,
     EXPORTER,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from registry.covers import Cover
 from registry.errors import Code, EntryRefused, Reason
 from registry.operations import Operation
+from registry.record.covers import Cover
 from tests.registry.collection_examples import (
     AFTER_DUE_MS,
     at,

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import pytest
 
-from registry.covers import policy_use_id
 from registry.entry import Mode
 from registry.errors import Code
 from registry.operations import (
@@ -25,7 +24,8 @@ from registry.operations import (
     ReversePayment,
 )
 from registry.receivable import Receivable
-from registry.state import Namespace
+from registry.record.covers import policy_use_id
+from registry.stored import Namespace
 from tests.registry.collection_examples import AFTER_DUE_MS, default, reversal
 from tests.registry.consortium import (
     BANK,

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from registry.covers import PolicyUse, with_covered
 from registry.errors import Code, EntryRefused, InvariantViolation, Reason, Reference
 from registry.operations.governance import Role
 from registry.policy import RelatedPartyPolicy
-from registry.receivable import Phase, check_invariants, summarise
-from registry.state import Namespace
+from registry.receivable import Phase, check_invariants
+from registry.record.covers import PolicyUse, with_covered
+from registry.status import summarise
+from registry.stored import Namespace
 from tests.registry.collection_examples import (
     at,
     pledged,

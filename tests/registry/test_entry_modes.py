@@ -12,7 +12,7 @@ from registry.identifiers import lien_id, receivable_id
 from registry.limits import ENTRY_BYTES_MAX, OPERATIONS_MAX
 from registry.operations import Operation
 from registry.receipt import Outcome, decode_receipt
-from registry.state import Namespace, state_key
+from registry.stored import Namespace, state_key
 from tests.registry.consortium import (
     DEBTOR,
     EXPORTER,

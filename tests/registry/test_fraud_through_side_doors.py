@@ -8,9 +8,7 @@ from hashlib import sha256
 import pytest
 
 from registry import limits
-from registry.accounts import Account
 from registry.errors import Code
-from registry.notices import fixed_payees
 from registry.operations import Pledge, ReverseByJudgment
 from registry.operations.existence import Instalment
 from registry.operations.governance import Role
@@ -18,7 +16,9 @@ from registry.operations.reversal import AssignmentUndone
 from registry.operations.security import Junior
 from registry.policy import ConfirmationPolicy
 from registry.receivable import Phase
-from registry.state import SINGLETON, Namespace
+from registry.record.accounts import Account
+from registry.record.notices import fixed_payees
+from registry.stored import SINGLETON, Namespace
 from tests.registry.assignment_examples import HOUR_MS, acceptance, blanket, giving_back, offer, offered
 from tests.registry.collection_examples import (
     ACCOUNT,

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import Code, Reason
-from registry.future import served_first, split_liens
 from registry.operations.existence import Evidence, EvidenceKind
 from registry.receivable import Lien, Part, Phase, Receivable
-from registry.state import Namespace
+from registry.record.future import served_first, split_liens
+from registry.stored import Namespace
 from tests.registry.assignment_examples import blanket
 from tests.registry.consortium import (
     AFFILIATE,

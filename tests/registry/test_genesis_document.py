@@ -17,7 +17,8 @@ from registry.nodes import Voter, validators_hash
 from registry.operations.governance import Role
 from registry.policy import ConfirmationPolicy, Policy, RelatedPartyPolicy
 from registry.signing import Tag, digest
-from registry.state import Governance, MemoryState, Namespace, WorkingState
+from registry.state import MemoryState, WorkingState
+from registry.stored import Governance, Namespace
 from registry.transition import genesis_state
 from tests.registry.consortium import (
     ASSOCIATION,

@@ -13,7 +13,7 @@ from registry.fingerprints import Numbering
 from registry.member import FOREVER, MemberStatus, possession_message
 from registry.operations.governance import EnrolMember, KeyEnrolment, Role
 from registry.signing import SigningKey
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.registry.consortium import (
     EXPORTER,
     STRANGER,

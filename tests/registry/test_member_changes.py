@@ -15,7 +15,7 @@ from registry.member import FOREVER, Member, MemberKey, MemberStatus, possession
 from registry.operations.governance import KeyEnrolment, Role
 from registry.operations.members import ChangeMember, RevokeKey, RotateKey
 from registry.signing import SigningKey
-from registry.state import SINGLETON, Namespace
+from registry.stored import SINGLETON, Namespace
 from tests.registry.consortium import (
     ASSOCIATION,
     ASSOCIATION_KEYS,

@@ -14,7 +14,7 @@ from registry.genesis import parse_genesis
 from registry.member import MemberStatus, possession_message
 from registry.operations.governance import EnrolMember, KeyEnrolment, Role
 from registry.operations.members import ChangeMember
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.registry.consortium import (
     ASSOCIATION,
     COURT,

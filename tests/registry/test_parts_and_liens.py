@@ -10,9 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import InvariantViolation, Reference
-from registry.future import FutureTerms
-from registry.liens import fit_liens, junior_of, without_expired, without_lien
-from registry.parts import after_dilution, after_payment, with_dispute, without_dispute
 from registry.receivable import (
     MOVES,
     UNCONFIRMED,
@@ -24,6 +21,9 @@ from registry.receivable import (
     Receivable,
     check_invariants,
 )
+from registry.record.future import FutureTerms
+from registry.record.liens import fit_liens, junior_of, without_expired, without_lien
+from registry.record.parts import after_dilution, after_payment, with_dispute, without_dispute
 from tests.registry.consortium import registration
 
 PLACE = Reference(bytes(32), 1, 0, 0)

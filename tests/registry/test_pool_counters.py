@@ -18,9 +18,9 @@ from registry.entry import Mode, decode_body, encode_body
 from registry.errors import BlockInvalid, Code, EntryRefused, InvariantViolation, MalformedEntry
 from registry.operations import Operation, receivables_of, total_weight, weight
 from registry.operations.pool import Addition
-from registry.pooled import Pooled
 from registry.pools import DebtorShare, follow, secured, shortfall
-from registry.state import Namespace
+from registry.record.pooled import Pooled
+from registry.stored import Namespace
 from tests.registry.collection_examples import frozen, objection, unfrozen, withdrawal_of
 from tests.registry.consortium import (
     DAY_MS,

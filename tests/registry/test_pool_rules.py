@@ -14,7 +14,8 @@ from registry.operations.relationships import DeclareRiskAssets
 from registry.operations.security import Junior
 from registry.policy import ConfirmationPolicy
 from registry.pools import secured, shortfall
-from registry.receivable import Phase, free_amount, summarise
+from registry.receivable import Phase, free_amount
+from registry.status import summarise
 from tests.registry.assignment_examples import giving_back, offer, offered
 from tests.registry.collection_examples import account, at, enforcement, frozen, objection, overdue, pledged
 from tests.registry.consortium import (

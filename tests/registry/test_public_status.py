@@ -8,7 +8,7 @@ import pytest
 
 from registry.errors import Code
 from registry.operations import Operation
-from registry.receivable import StatusSummary, summarise
+from registry.status import StatusSummary, summarise
 from tests.registry.assignment_examples import offer
 from tests.registry.collection_examples import frozen, objection, unfrozen, withdrawal_of
 from tests.registry.consortium import (

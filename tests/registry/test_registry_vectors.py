@@ -24,7 +24,6 @@ from registry.access_token import check_token_signature, decode_token, make_toke
 from registry.admission_document import decode_admission, encode_admission, request_admission
 from registry.block import decode_block, decode_header, encode_block
 from registry.codec import pack, unpack
-from registry.covers import policy_use_id
 from registry.entry import Mode, decode_entry
 from registry.errors import MalformedEntry
 from registry.exposure import exposure_id, risk_assets_id
@@ -40,8 +39,9 @@ from registry.operations.governance import EnrolMember, KeyEnrolment, Role
 from registry.operations.security import Junior
 from registry.policy import ConfirmationPolicy, Policy
 from registry.receipt import decode_receipt
+from registry.record.covers import policy_use_id
 from registry.rules.judgement import similar_key
-from registry.state import Namespace, decode_value, split_stored, state_key
+from registry.stored import Namespace, decode_value, split_stored, state_key
 from registry.transition import genesis_state
 from tests.registry.assignment_examples import trade
 from tests.registry.collection_examples import collect

@@ -12,7 +12,8 @@ from registry.member import MemberStatus
 from registry.operations import Operation
 from registry.operations.reversal import AssignmentUndone, Step, StepUndone, Undone
 from registry.pools import shortfall
-from registry.receivable import Phase, StatusSummary, free_amount, summarise
+from registry.receivable import Phase, free_amount
+from registry.status import StatusSummary, summarise
 from tests.registry.collection_examples import frozen, judgment, objection
 from tests.registry.consortium import (
     ASSOCIATION,

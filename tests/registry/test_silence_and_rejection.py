@@ -8,8 +8,8 @@ import pytest
 
 from registry.errors import Code
 from registry.receivable import ConfirmationKind, Phase
-from registry.restraints import Objection, Restraints
-from registry.state import Namespace
+from registry.record.restraints import Objection, Restraints
+from registry.stored import Namespace
 from tests.registry.assignment_examples import notice
 from tests.registry.consortium import (
     AFFILIATE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from registry.entry import Mode
 from registry.errors import Code
-from registry.state import Namespace
+from registry.stored import Namespace
 from registry.transition import BlockExecution, Step
 from tests.registry.consortium import (
     DAY_MS,

@@ -16,16 +16,15 @@ from registry.fingerprints import FingerprintKind
 from registry.merkle.map import current_root, prove
 from registry.merkle.map_proof import AbsenceProof
 from registry.policy import Policy
-from registry.receivable import RECEIVABLE, STATUS_SUMMARY, summarise
+from registry.receivable import RECEIVABLE
 from registry.signing import Tag, digest
-from registry.state import (
+from registry.state import MemoryState, StateDelta, WorkingState
+from registry.status import STATUS_SUMMARY, summarise
+from registry.stored import (
     EMPTY_PRIVATE_DIGEST,
     HIDDEN,
     SINGLETON,
-    MemoryState,
     Namespace,
-    StateDelta,
-    WorkingState,
     committed_hash,
     decode_value,
     private_digest,

@@ -50,8 +50,8 @@ NODES = ("association", "exporter-1", "factor-1", "factor-2")
 GUESTS = (
     ("factor-3", (Role.FACTOR,), ()),
     ("exporter-2", (Role.EXPORTER,), ()),
-    ("buyer-1", (Role.DEBTOR,), ()),
-    ("buyer-2", (Role.DEBTOR,), ()),
+    ("debtor-1", (Role.DEBTOR,), ()),
+    ("debtor-2", (Role.DEBTOR,), ()),
     ("bank-1", (Role.ATTESTER,), (EvidenceKind.PAYMENT,)),
     ("carrier-1", (Role.ATTESTER,), (EvidenceKind.DELIVERY,)),
     ("insurer-1", (Role.INSURER,), ()),
@@ -201,7 +201,7 @@ class Stage:
 
     # --- receivables
 
-    def invoice(self, number: str, *, exporter: str = "exporter-1", debtor: str = "buyer-1") -> Papers:
+    def invoice(self, number: str, *, exporter: str = "exporter-1", debtor: str = "debtor-1") -> Papers:
         """An invoice over 10,000.00. Each has a due date of its own, so that none looks like another."""
         self.invoices += 1
         today = datetime.datetime.now(datetime.UTC).date()
@@ -234,7 +234,7 @@ class Stage:
         return played
 
     def registered(self, number: str) -> bytes:
-        """The id of a new receivable of exporter-1 against buyer-1, over 10,000.00."""
+        """The id of a new receivable of exporter-1 against debtor-1, over 10,000.00."""
         return self.register(self.invoice(number)).subject
 
     def record(self, receivable: bytes) -> Receivable:

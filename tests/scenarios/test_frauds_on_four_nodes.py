@@ -189,7 +189,7 @@ def test_an_invoice_split_whose_parts_exceed_the_whole(stage: Stage) -> None:
 def test_a_credited_invoice_pledged_at_face(stage: Stage) -> None:
     receivable = stage.registered("CREDITED")
     exporter = known_as("exporter-1")
-    number = stage.fingerprints.credit_note(exporter, stage.reference("buyer-1"), "CN-1")
+    number = stage.fingerprints.credit_note(exporter, stage.reference("debtor-1"), "CN-1")
     note = RecordCreditNote(receivable, exporter, (), number, (HolderShare(exporter, 400_000),))
     assert stage.play(note, by=("exporter-1",)).code is Code.OK
     at_face = stage.play(stage.pledge(receivable, WHOLE, "factor-1"), by=("exporter-1", "factor-1"))
@@ -316,13 +316,13 @@ def test_the_same_value_pledged_to_two_factors_through_two_nodes(stage: Stage) -
 def test_a_blanket_against_a_specific_assignment(stage: Stage) -> None:
     exporter, factor = known_as("exporter-2"), known_as("factor-1")
     blanket = AssignBlanket(
-        exporter, factor, stage.reference("buyer-2"), now_ms() - DAY_MS, now_ms() + DAY_MS, False, False
+        exporter, factor, stage.reference("debtor-2"), now_ms() - DAY_MS, now_ms() + DAY_MS, False, False
     )
     agreed = stage.play(blanket, by=("exporter-2", "factor-1"))
     rival = replace(blanket, assignee=known_as("factor-2"), debtor_reference=None)
     conflict = stage.play(rival, by=("exporter-2", "factor-2"))
     assert (conflict.code, conflict.collided_at) == (Code.BLANKET_CONFLICT, agreed.place)
-    papers = stage.invoice("COVERED", exporter="exporter-2", debtor="buyer-2")
+    papers = stage.invoice("COVERED", exporter="exporter-2", debtor="debtor-2")
     receivable = stage.register(papers, by="exporter-2").subject
     sale = stage.play(
         stage.assignment(receivable, 1, "factor-2", assignor="exporter-2"), by=("exporter-2", "factor-2")
@@ -350,34 +350,34 @@ def test_a_contract_is_not_sold_from_under_a_blanket(stage: Stage) -> None:
 
 def test_a_confirmation_by_a_key_that_is_not_enrolled(stage: Stage) -> None:
     receivable = stage.registered("FORGED")
-    confirmation = Confirm(receivable, known_as("buyer-1"), WHOLE, ())
-    body = decode_entry(stage.sign(confirmation, by=("buyer-1",))).body_bytes
-    forged = assemble(body, (sign_body(body, known_as("buyer-1"), SigningKey(sha256(b"forger").digest())),))
+    confirmation = Confirm(receivable, known_as("debtor-1"), WHOLE, ())
+    body = decode_entry(stage.sign(confirmation, by=("debtor-1",))).body_bytes
+    forged = assemble(body, (sign_body(body, known_as("debtor-1"), SigningKey(sha256(b"forger").digest())),))
     assert set(stage.turned_away(forged)) == {Code.UNKNOWN_SIGNER}
     assert stage.record(receivable).confirmation.amount == 0
 
 
 def test_a_confirmation_by_another_debtor(stage: Stage) -> None:
     receivable = stage.registered("NOT-ITS-DEBTOR")
-    played = stage.play(Confirm(receivable, known_as("buyer-2"), WHOLE, ()), by=("buyer-2",))
+    played = stage.play(Confirm(receivable, known_as("debtor-2"), WHOLE, ()), by=("debtor-2",))
     assert (played.code, played.collided_with) == (Code.NOT_PERMITTED, receivable)
 
 
 def test_silence_about_an_invoice_that_has_just_arisen(stage: Stage) -> None:
     """A carrier who witnesses a false invoice under a contract does not bind the debtor by its silence about the contract."""
-    exporter, factor, buyer = known_as("exporter-1"), known_as("factor-1"), known_as("buyer-1")
+    exporter, factor, buyer = known_as("exporter-1"), known_as("factor-1"), known_as("debtor-1")
     papers = replace(stage.invoice("CONTRACT-3"), is_contract=True)
     future = stage.play(papers.future_registration(stage.fingerprints, bytes(16)), by=("exporter-1",)).subject
     stage.show(future, papers)
     ahead = replace(stage.assignment(future, WHOLE, "factor-1"), future_consented=True)
     stage.play(ahead, by=("exporter-1", "factor-1"))
     stage.play(NotifyDebtor(future, factor), by=("factor-1",))
-    stage.play(AcknowledgeNotice(future, buyer, factor), by=("buyer-1",))
+    stage.play(AcknowledgeNotice(future, buyer, factor), by=("debtor-1",))
     invoice = with_delivery(stage.invoice("ARISEN"), 1, "BL 4")
     arising = invoice.crystallisation(stage.fingerprints, bytes(16), future, known_as("carrier-1"))
     arisen = stage.play(arising, by=("exporter-1", "carrier-1")).subject
     until_ms = now_ms() + DAY_MS
-    key = stage.wallets["buyer-1"].keys[0]
+    key = stage.wallets["debtor-1"].keys[0]
     consent = OptIn(
         buyer,
         until_ms,
@@ -402,10 +402,10 @@ def test_an_exporter_redirects_the_collection_account_alone(stage: Stage) -> Non
 
 def test_a_payment_to_the_exporter_after_notice(stage: Stage) -> None:
     receivable = stage.registered("INDIRECT")
-    exporter, factor, buyer = known_as("exporter-1"), known_as("factor-1"), known_as("buyer-1")
+    exporter, factor, buyer = known_as("exporter-1"), known_as("factor-1"), known_as("debtor-1")
     sale = stage.play(stage.assignment(receivable, WHOLE, "factor-1"), by=("exporter-1", "factor-1"))
     stage.play(NotifyDebtor(receivable, factor), by=("factor-1",))
-    stage.play(AcknowledgeNotice(receivable, buyer, factor), by=("buyer-1",))
+    stage.play(AcknowledgeNotice(receivable, buyer, factor), by=("debtor-1",))
     discharging = stage.play(stage.payment(receivable, WHOLE, "astray"), by=("bank-1",))
     assert (discharging.code, discharging.collided_with) == (Code.NOT_HOLDER, receivable)
     reference = stage.fingerprints.payment("BANK", "astray")

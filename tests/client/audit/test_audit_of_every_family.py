@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from client.audit.invariants import Tally, check_final_state, check_record, records_to_check
-from registry.covers import policy_use_id
 from registry.entry import decode_entry
 from registry.errors import Code
 from registry.operations import Settle
-from registry.state import Namespace
+from registry.record.covers import policy_use_id
+from registry.stored import Namespace
 from tests.registry import (
     assignment_examples,
     collection_examples,

@@ -17,7 +17,8 @@ from registry.operations.existence import Confirm
 from registry.receipt import decode_receipt
 from registry.receivable import Receivable
 from registry.signing import SigningKey
-from registry.state import SINGLETON, MemoryState, Namespace, WorkingState
+from registry.state import MemoryState, WorkingState
+from registry.stored import SINGLETON, Namespace
 from tests.client.audit.auditing import Auditor, first_finding
 from tests.client.audit.chain_builder import (
     ChainBuilder,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from registry.covers import policy_use_id
 from registry.decisions import PendingPolicy, Upgrade
 from registry.exposure import exposure_id, risk_assets_id
-from registry.receivable import Receivable, free_amount, summarise
+from registry.receivable import Receivable, free_amount
+from registry.record.covers import policy_use_id
 from registry.rules.judgement import similar_key
-from registry.state import SINGLETON, Namespace
+from registry.status import summarise
+from registry.stored import SINGLETON, Namespace
 from tests.registry.consortium import Consortium, stored
 from tests.registry.model.book import DAY_MS, Book, Debt
 from tests.registry.model.disposal import exposure

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from registry.errors import Code, InvariantViolation, RuleViolation
-from registry.liens import without_lien
 from registry.operations import (
     Assign,
     Confirm,
@@ -30,9 +29,10 @@ from registry.operations import (
 from registry.operations.cover import BindCover
 from registry.operations.pool import DrawPool
 from registry.receivable import Receivable
-from registry.restraints import UNRESTRAINED
+from registry.record.liens import without_lien
+from registry.record.restraints import UNRESTRAINED
 from registry.rules import RULES, Judgement
-from registry.state import Namespace
+from registry.stored import Namespace
 from tests.registry.model.chain import Chain
 from tests.registry.model.draw_governance import drawn_policy
 from tests.registry.model.machine import draws_of

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from registry.block import decode_block
 from registry.member import MemberStatus
-from registry.state import MemoryState, Namespace, WorkingState
+from registry.state import MemoryState, WorkingState
+from registry.stored import Namespace
 from registry.supervision.alert_memory import MemoryIndex
 from registry.supervision.alert_watch import AlertWatch
 from registry.supervision.alerts import Alert, AlertKind

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from .codec import Struct
-from .operations.fields import AMOUNT
+from ..codec import Struct
+from ..operations.fields import AMOUNT
 
 if TYPE_CHECKING:
-    from .receivable import Lien, Part
+    from ..receivable import Lien, Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from . import limits
-from .receivable import Lien, Receivable
+from .. import limits
+from ..receivable import Lien, Receivable
 
 
 def without_lien(liens: tuple[Lien, ...], lien_id: bytes) -> tuple[Lien, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
-from .receivable import Part, Receivable
+from ..receivable import Part, Receivable
 
 
 def with_dispute(parts: tuple[Part, ...], amount: int) -> tuple[Part, ...]:

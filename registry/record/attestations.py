@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from . import limits
-from .codec import Choice, Flag, Items, Struct, Uint
-from .errors import Reference
-from .operations.existence import EvidenceKind
-from .operations.fields import HASH, MEMBER_ID, REFERENCE
+from .. import limits
+from ..codec import Choice, Flag, Items, Struct, Uint
+from ..errors import Reference
+from ..operations.existence import EvidenceKind
+from ..operations.fields import HASH, MEMBER_ID, REFERENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from . import limits
-from .codec import Items, Optional_, Struct
-from .errors import Reference
-from .operations.fields import HASH, MEMBER_ID, REFERENCE, TIME_MS
+from .. import limits
+from ..codec import Items, Optional_, Struct
+from ..errors import Reference
+from ..operations.fields import HASH, MEMBER_ID, REFERENCE, TIME_MS
 
 
 @dataclass(frozen=True, slots=True)

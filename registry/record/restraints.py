@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import limits
-from .codec import Flag, Items, Optional_, Struct
-from .errors import Reference
-from .operations.fields import CASE_NUMBER, HASH, MEMBER_ID, REFERENCE, TIME_MS
+from .. import limits
+from ..codec import Flag, Items, Optional_, Struct
+from ..errors import Reference
+from ..operations.fields import CASE_NUMBER, HASH, MEMBER_ID, REFERENCE, TIME_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import limits
-from .codec import Flag, Items, Struct
+from .. import limits
+from ..codec import Flag, Items, Struct
+from ..errors import Reference
+from ..operations.fields import AMOUNT, MEMBER_ID, RECEIVABLE_ID
+from ..receivable import CONFIRMED, LIEN, REFERENCE, Lien, Part, Receivable
 from .covers import CUTS, Cut, cuts_between
-from .errors import Reference
 from .liens import fit_liens, junior_of
-from .operations.fields import AMOUNT, MEMBER_ID, RECEIVABLE_ID
-from .receivable import CONFIRMED, LIEN, REFERENCE, Lien, Part, Receivable
 from .terms import has_recourse
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from .codec import Flag, Struct
-from .errors import Reference
-from .operations.fields import DAY, MEMBER_ID, POOL_ID, REFERENCE
-from .time_units import DAY_MS
+from ..codec import Flag, Struct
+from ..errors import Reference
+from ..operations.fields import DAY, MEMBER_ID, POOL_ID, REFERENCE
+from ..time_units import DAY_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import limits
-from .codec import Flag, Items, Struct
-from .errors import Reference
-from .operations.fields import AMOUNT, MEMBER_ID, REFERENCE
+from .. import limits
+from ..codec import Flag, Items, Struct
+from ..errors import Reference
+from ..operations.fields import AMOUNT, MEMBER_ID, REFERENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from . import limits
-from .codec import Items, Struct
-from .errors import Reference
-from .operations.fields import CASE_NUMBER, HASH, MEMBER_ID, REFERENCE
+from .. import limits
+from ..codec import Items, Struct
+from ..errors import Reference
+from ..operations.fields import CASE_NUMBER, HASH, MEMBER_ID, REFERENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import limits
-from .codec import Items, Struct
-from .errors import InvariantViolation, Reference
-from .operations.fields import AMOUNT, COVER_ID, HASH, MEMBER_ID, REFERENCE, TIME_MS
+from .. import limits
+from ..codec import Items, Struct
+from ..errors import InvariantViolation, Reference
+from ..operations.fields import AMOUNT, COVER_ID, HASH, MEMBER_ID, REFERENCE, TIME_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from . import limits
-from .codec import Flag, Items, Optional_, Struct
-from .errors import Reference
-from .operations.fields import AMOUNT, HASH, MEMBER_ID, OFFER_ID, REFERENCE, TIME_MS
+from .. import limits
+from ..codec import Flag, Items, Optional_, Struct
+from ..errors import Reference
+from ..operations.fields import AMOUNT, HASH, MEMBER_ID, OFFER_ID, REFERENCE, TIME_MS
 
 
 @dataclass(frozen=True, slots=True)
