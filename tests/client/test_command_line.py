@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from client.cli import run
+from client.directory import read_directory
 from client.trust import parse_checkpoint
 from node.network import Network
 from node.network_files import NetworkPlan, demonstration_lei, make_network
@@ -137,7 +138,11 @@ def test_the_association_governs(shell: Shell, tmp_path: Path) -> None:
         ("revoke-key", "debtor-1", str(tmp_path / "next.pem")),
         ("schedule-upgrade", "--height", "100000", "--rules-version", "2"),
     )
+    first_key = read_directory(shell.folder).members["debtor-1"].keys[0]
     assert [code_of(shell.on("govern", *arguments)) for arguments in done] == ["OK"] * len(done)
+    # The folder signs with the new key, which is worth nothing now; the old one lasts until its height.
+    used = shell("keys", "use", "debtor-1", str(first_key), "--network", str(shell.folder))
+    assert used.code == 0, used
     assert code_of(shell.on("govern", "change-member", "debtor-1", "--yearly-numbers")) == "OK"
     shown = shell.on("govern", "member", "debtor-1").document
     assert (shown["roles"], shown["numbering"], shown["status"]) == (
