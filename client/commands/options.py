@@ -97,7 +97,7 @@ ReceivableArgument = Annotated[
     str, typer.Argument(metavar="RECEIVABLE", help="The receivable's id, 53 characters or hexadecimal.")
 ]
 Amount = Annotated[
-    str, typer.Option("--amount", metavar="DECIMAL", help="In the receivable's currency, such as 1234.50.")
+    str, typer.Option("--amount", metavar="DECIMAL", help="In units of the currency, such as 1234.50.")
 ]
 Papers = Annotated[
     Path | None,
